@@ -1,0 +1,12 @@
+import { defineConfig } from "vitest/config";
+
+/** `unit` sits beside the code and needs nothing; `e2e` starts processes and listeners; `long` is run by hand. */
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { name: "unit", include: ["{proto,provider,reconciler,images,scripts}/**/*.test.ts"], testTimeout: 20_000 } },
+      { test: { name: "e2e", include: ["test/e2e/**/*.test.ts"], testTimeout: 120_000, hookTimeout: 60_000, fileParallelism: false } },
+      { test: { name: "long", include: ["test/long/**/*.test.ts"], testTimeout: 1_800_000, hookTimeout: 60_000, fileParallelism: false } },
+    ],
+  },
+});
