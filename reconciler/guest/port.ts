@@ -1,0 +1,13 @@
+import type { Microvm } from "../model/microvm.js";
+
+/** What the loop needs of the guests' side. */
+export interface GuestPort {
+  /** The metadata that a microVM boots with: its boot data and its owner's mark. The same microVM always gets the same. */
+  bootMetadata(microvm: Microvm): Readonly<Record<string, string>>;
+  /** Whether metadata found on a host carries a mark of this owner that its key made, and for which microVM. */
+  readMark(
+    metadata: Readonly<Record<string, string>>,
+  ): { readonly vm: string; readonly pool: string; readonly connection: string } | undefined;
+  /** When a microVM's guest was heard last, in this process's life; undefined when never. */
+  lastHeardAt(vm: string): number | undefined;
+}

@@ -1,0 +1,31 @@
+import { z } from "zod";
+import { countSchema, nameSchema, secretRefSchema } from "./fields.js";
+
+/** What of the forge a connection and its runners serve. */
+export const scopeSchema = z.union([
+  z.strictObject({ projectId: countSchema }),
+  z.strictObject({ groupId: countSchema }),
+  z.strictObject({ instance: z.literal(true) }),
+]);
+export type Scope = z.output<typeof scopeSchema>;
+
+/** One forge and one credential for it. */
+export const connectionSchema = z.strictObject({
+  name: nameSchema,
+  kind: z.literal("gitlab"),
+  /** The forge's address without a path beyond its own root, for example `https://gitlab.example.com`. */
+  url: z.url({ protocol: /^https?$/, error: "must be an http or https URL" }).transform((url) => url.replace(/\/+$/, "")),
+  /** A token that may create runners and read jobs (GitLab: `api`, or `create_runner`, `manage_runner` and `read_api`). */
+  token: secretRefSchema,
+  scope: scopeSchema,
+  webhook: z
+    .strictObject({
+      /** What GitLab sends as `X-Gitlab-Token`. */
+      secret: secretRefSchema.optional(),
+      /** GitLab's signing token (`whsec_…`). */
+      signingToken: secretRefSchema.optional(),
+    })
+    .default({}),
+});
+export type Connection = z.output<typeof connectionSchema>;
+export type ConnectionInput = z.input<typeof connectionSchema>;

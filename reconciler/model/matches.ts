@@ -1,0 +1,37 @@
+import type { Scope } from "./connection.js";
+
+/** What of a runner decides which jobs it may take. */
+export interface RunnerTraits {
+  readonly tags: readonly string[];
+  readonly runUntagged: boolean;
+  readonly scope: Scope;
+  /** Takes jobs of protected refs only (GitLab's `ref_protected`). */
+  readonly protectedOnly: boolean;
+}
+
+/** What of a job decides which runners may take it. */
+export interface JobTraits {
+  readonly projectId: number;
+  /** The project's group and its ancestors, when they are known. */
+  readonly groupIds?: readonly number[];
+  readonly tags: readonly string[];
+  readonly protected: boolean;
+}
+
+/**
+ * GitLab's own rule: every tag of the job is one of the runner's; a job without tags needs `runUntagged`; the job's
+ * project lies in the runner's scope; a runner for protected refs takes no other. A group runner whose job's groups are
+ * not known is taken to match: the forge decides in the end.
+ */
+export function matches(runner: RunnerTraits, job: JobTraits): boolean {
+  if (runner.protectedOnly && !job.protected) return false;
+  if (!inScope(runner.scope, job)) return false;
+  if (job.tags.length === 0) return runner.runUntagged;
+  return job.tags.every((tag) => runner.tags.includes(tag));
+}
+
+function inScope(scope: Scope, job: JobTraits): boolean {
+  if ("projectId" in scope) return scope.projectId === job.projectId;
+  if ("groupId" in scope) return job.groupIds === undefined || job.groupIds.includes(scope.groupId);
+  return true;
+}

@@ -1,0 +1,51 @@
+import { z } from "zod";
+import { nameSchema, tagSchema, timestampSchema } from "./fields.js";
+import { sizeSchema } from "./pool.js";
+
+/** The way of a microVM. Gone is not a phase: the record is removed. */
+export const phases = ["allocated", "creating", "booting", "parked", "assigned", "busy", "draining", "deleting"] as const;
+export const phaseSchema = z.enum(phases);
+export type Phase = z.output<typeof phaseSchema>;
+
+/** One machine for one job. `name` is its Flintlock id and is never used twice. */
+export const microvmSchema = z.strictObject({
+  name: z.string().min(1).max(32),
+  pool: nameSchema,
+  connection: nameSchema,
+  image: nameSchema,
+  sizeName: tagSchema,
+  size: sizeSchema,
+  host: nameSchema,
+  phase: phaseSchema,
+  /** The id that the host gave it. */
+  uid: z.string().optional(),
+  /** Its address in CIDR form, when the host's network is static. */
+  address: z.string().optional(),
+  mac: z.string(),
+  allocatedAt: timestampSchema,
+  /** How often Create was sent, and when last: after the first time the host is searched for the name before another. */
+  createAttempts: z.int().nonnegative(),
+  createSentAt: timestampSchema.optional(),
+  createdAt: timestampSchema.optional(),
+  claimedAt: timestampSchema.optional(),
+  assignedAt: timestampSchema.optional(),
+  busyAt: timestampSchema.optional(),
+  drainingAt: timestampSchema.optional(),
+  /** When the host accepted a Delete. */
+  deleteAcceptedAt: timestampSchema.optional(),
+  /** Whether it has, or will have, a runner identity (its key is the microVM's name). */
+  identity: z.boolean(),
+  /** The key of the job that it runs or ran. */
+  job: z.string().optional(),
+  /** After this it is removed even when its job runs on. */
+  jobDeadlineAt: timestampSchema.optional(),
+  failure: z.strictObject({ code: z.string(), message: z.string() }).optional(),
+  traceId: z.string().regex(/^[0-9a-f]{32}$/),
+});
+export type Microvm = z.output<typeof microvmSchema>;
+
+/** Whether it is on its way to a job, as supply for its class. */
+export const isSupply = (vm: Microvm): boolean => phases.indexOf(vm.phase) < phases.indexOf("busy");
+
+/** Whether it was told to go: from here it never returns to supply. */
+export const isLeaving = (vm: Microvm): boolean => vm.phase === "draining" || vm.phase === "deleting";

@@ -1,0 +1,31 @@
+import type { Connection } from "./connection.js";
+import { type JobTraits, matches, type RunnerTraits } from "./matches.js";
+import type { Pool } from "./pool.js";
+
+/** The microVMs that are alike for the forge: one pool and one of its sizes. */
+export interface RunnerClass {
+  readonly pool: string;
+  readonly size: string;
+}
+
+/** A class as a map key. A pool's name holds no '/'. */
+export const classKey = (c: RunnerClass): string => `${c.pool}/${c.size}`;
+
+/** What the runners of a class are to the forge: the pool's tags and the size's tag. Only the default size takes untagged jobs. */
+export function classTraits(pool: Pool, size: string, connection: Connection): RunnerTraits {
+  return {
+    tags: [...new Set([...pool.tags, size])],
+    runUntagged: pool.runUntagged && size === pool.size,
+    scope: connection.scope,
+    protectedOnly: false,
+  };
+}
+
+/** The sizes of a pool in the order in which a job is tried on them: the default first, then as declared. */
+export const sizesInOrder = (pool: Pool): readonly string[] => [pool.size, ...Object.keys(pool.sizes).filter((size) => size !== pool.size)];
+
+/** The class that a job asks of a pool, or undefined when the pool's runners would not take it. */
+export function classOf(pool: Pool, connection: Connection, job: JobTraits): RunnerClass | undefined {
+  const size = sizesInOrder(pool).find((candidate) => matches(classTraits(pool, candidate, connection), job));
+  return size === undefined ? undefined : { pool: pool.name, size };
+}

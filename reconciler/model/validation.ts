@@ -1,0 +1,49 @@
+import type { z } from "zod";
+import { FireRunnerError } from "./errors.js";
+
+/** One refused value: where it stands, what stands there and what would be accepted. */
+export interface Refusal {
+  readonly field: string;
+  readonly message: string;
+}
+
+/** The refusals of a zod error in words for people. `value` is what was parsed. */
+export function refusals(error: z.ZodError, value: unknown): readonly Refusal[] {
+  return error.issues.flatMap((issue) => explain(issue, value));
+}
+
+/** Parses, or throws `FR-INVALID` with one line per refused field; `what` names the whole, for example `pool "small"`. */
+export function parseOrRefuse<S extends z.ZodType>(schema: S, value: unknown, what: string): z.output<S> {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const found = refusals(parsed.error, value);
+  throw new FireRunnerError("FR-INVALID", found.map((refusal) => `${what}: ${refusal.field}: ${refusal.message}`).join("\n"), {
+    details: { refusals: found },
+  });
+}
+
+function explain(issue: z.core.$ZodIssue, value: unknown): readonly Refusal[] {
+  if (issue.code === "unrecognized_keys") {
+    return issue.keys.map((key) => ({ field: path([...issue.path, key]), message: "is not a known field" }));
+  }
+  if (issue.code === "invalid_union" && issue.errors.length > 0) {
+    // The branch that objects least is the one that was meant.
+    const closest = issue.errors.toSorted((a, b) => a.length - b.length)[0] ?? [];
+    return closest.flatMap((inner) => explain({ ...inner, path: [...issue.path, ...inner.path] } as z.core.$ZodIssue, value));
+  }
+  const found = at(value, issue.path);
+  const shown = found === undefined ? "is missing" : `${JSON.stringify(found)} is refused`;
+  return [{ field: path(issue.path), message: `${shown}: ${issue.message}` }];
+}
+
+function at(value: unknown, keys: readonly PropertyKey[]): unknown {
+  return keys.reduce<unknown>(
+    (inner, key) => (typeof inner === "object" && inner !== null ? (inner as Record<PropertyKey, unknown>)[key] : undefined),
+    value,
+  );
+}
+
+function path(keys: readonly PropertyKey[]): string {
+  if (keys.length === 0) return "(the whole)";
+  return keys.map((key, index) => (typeof key === "number" ? `[${key}]` : index === 0 ? String(key) : `.${String(key)}`)).join("");
+}

@@ -1,0 +1,80 @@
+import type { Event, NewEvent } from "../model/event.js";
+import type { Kind, Records } from "../model/records.js";
+
+/** A record with its place in the store. `revision` grows with every write of any record. */
+export interface Stored<K extends Kind> {
+  readonly key: string;
+  readonly revision: number;
+  readonly value: Records[K];
+}
+
+/** What a write expects to find: this revision, nothing, or whatever there is. */
+export type Expectation = number | "absent" | "any";
+
+/** One record to write, or with `value: null` to delete. Deleting what is absent is no conflict under "any". */
+export type Write = {
+  [K in Kind]: { readonly kind: K; readonly key: string; readonly value: Records[K] | null; readonly expect: Expectation };
+}[Kind];
+
+/** Writes and events that happen together or not at all. */
+export interface Batch {
+  readonly writes: readonly Write[];
+  readonly events?: readonly NewEvent[];
+  /** The epoch of the lease under which a leader writes; an older one than the store's is refused. */
+  readonly epoch?: string;
+}
+
+/** Expected outcomes of a commit; anything else is thrown. */
+export type CommitResult =
+  | { readonly outcome: "committed"; readonly revision: number }
+  | { readonly outcome: "conflict"; readonly conflicts: readonly { readonly kind: Kind; readonly key: string }[] }
+  | { readonly outcome: "deposed" };
+
+/** What changed in one commit, in the order of the writes. */
+export interface Change {
+  readonly revision: number;
+  readonly changed: readonly { readonly kind: Kind; readonly key: string }[];
+  readonly events: readonly Event[];
+}
+
+/** The right to write as leader until `expiresAt`. */
+export interface Lease {
+  readonly holder: string;
+  /** Counter and random id: every taking-over makes a new one. */
+  readonly epoch: string;
+  readonly expiresAt: number;
+}
+
+/** What to page through: events after a number, newest last. */
+export interface EventQuery {
+  readonly after: number;
+  readonly limit: number;
+  readonly subject?: { readonly kind: string; readonly name: string };
+}
+
+/**
+ * Records that survive. Reads are synchronous and come from a mirror in memory which holds everything that was
+ * committed here; a commit settles when it is durable.
+ */
+export interface Store {
+  get<K extends Kind>(kind: K, key: string): Stored<K> | undefined;
+  /** All records of a kind, in the order of their keys. */
+  list<K extends Kind>(kind: K): readonly Stored<K>[];
+  count(kind: Kind): number;
+  commit(batch: Batch): Promise<CommitResult>;
+  /** Calls back after each commit has become durable and readable; the returned function ends it. */
+  watch(listener: (change: Change) => void): () => void;
+  events(query: EventQuery): readonly Event[];
+  /** Takes the lease when it is free, expired or already `holder`'s (then it is renewed and keeps its epoch); undefined when another holds it. */
+  acquireLease(holder: string, ttlMs: number): Promise<Lease | undefined>;
+  releaseLease(holder: string): Promise<void>;
+  /** Finishes what was begun and closes; later calls reject with `FR-STORE`. */
+  stop(): Promise<void>;
+}
+
+/** Seals secrets before they reach a store, with a key that lives outside it. */
+export interface Sealer {
+  /** `context` is bound to the sealed text: it opens only with the same one. */
+  seal(secret: string, context: string): string;
+  open(sealed: string, context: string): string;
+}
