@@ -1,0 +1,85 @@
+import { z } from "zod";
+import { countSchema, secretRefSchema } from "./fields.js";
+import { ownerSchema } from "./mark.js";
+
+const loopback = /^(127(\.\d{1,3}){3}|localhost|\[::1\])$/;
+
+/** Where a listener binds and how it speaks. Beyond loopback it needs TLS, unless `insecure: true` is said by name. */
+const listenerSchema = (listen: string) =>
+  z
+    .strictObject({
+      listen: z
+        .string()
+        .regex(/^(\[[0-9a-fA-F:]+\]|[^\s:/]+):\d{1,5}$/, "must be ADDRESS:PORT, for example 127.0.0.1:8470")
+        .default(listen),
+      tls: z.strictObject({ certFile: z.string().min(1), keyFile: z.string().min(1) }).optional(),
+      insecure: z.boolean().default(false),
+    })
+    .superRefine((listener, context) => {
+      const address = listener.listen.slice(0, listener.listen.lastIndexOf(":"));
+      if (listener.tls === undefined && !listener.insecure && !loopback.test(address)) {
+        context.addIssue({
+          code: "custom",
+          path: ["listen"],
+          message: "is reachable beyond this machine: give tls {certFile, keyFile}, bind to 127.0.0.1, or say insecure: true",
+          input: listener.listen,
+        });
+      }
+    });
+export type Listener = z.output<ReturnType<typeof listenerSchema>>;
+
+const seconds = (fallback: number) => countSchema.max(86_400).default(fallback);
+
+/** `firerunner.yaml`: what one service process needs to know. Everything but `owner` has a default. */
+export const serviceSchema = z.strictObject({
+  /** Whose microVMs and runners these are: part of every name that hosts and forges see. */
+  owner: ownerSchema,
+  /** Where the service keeps its own files (store, key, admin token) unless they are given below. */
+  stateDir: z.string().min(1).default("./firerunner-state"),
+  store: z
+    .discriminatedUnion("kind", [
+      z.strictObject({ kind: z.literal("sqlite"), path: z.string().min(1).optional() }),
+      z.strictObject({ kind: z.literal("memory") }),
+    ])
+    .default({ kind: "sqlite" }),
+  /** The key that seals secrets in the store and signs marks: 64 hex digits. Made in `stateDir` when left out. */
+  key: secretRefSchema.optional(),
+  listeners: z
+    .strictObject({
+      public: listenerSchema("127.0.0.1:8470").prefault({}),
+      guest: listenerSchema("127.0.0.1:8471").prefault({}),
+      admin: listenerSchema("127.0.0.1:8472").prefault({}),
+    })
+    .prefault({}),
+  guest: z
+    .strictObject({
+      /** How guests reach the guest listener; its own address when left out. */
+      url: z.url({ protocol: /^https?$/ }).optional(),
+      /** The certificate authority that guests trust, as PEM. */
+      caFile: z.string().min(1).optional(),
+    })
+    .prefault({}),
+  admin: z
+    .strictObject({
+      /** The bearer token of the admin API. Made in `stateDir` when left out. */
+      token: secretRefSchema.optional(),
+    })
+    .prefault({}),
+  schedules: z
+    .strictObject({
+      /** How often each forge is asked for its waiting and running jobs. */
+      pollS: seconds(10),
+      /** How often each host is asked for its microVMs. */
+      listHostsS: seconds(10),
+      /** How often forges are searched for runners that nobody needs. */
+      sweepS: seconds(60),
+      /** How long a runner is left alone between its pause and the question what it runs. */
+      settleS: seconds(5),
+    })
+    .prefault({}),
+  /** A fleet file that is applied at start. */
+  fleetFile: z.string().min(1).optional(),
+  telemetry: z.strictObject({ logLevel: z.enum(["debug", "info", "warn", "error"]).default("info") }).prefault({}),
+});
+export type Service = z.output<typeof serviceSchema>;
+export type ServiceInput = z.input<typeof serviceSchema>;
