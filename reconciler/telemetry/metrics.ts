@@ -1,0 +1,94 @@
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
+
+/** How many microVMs are in a phase of a pool. */
+export interface VmCount {
+  readonly pool: string;
+  readonly phase: string;
+  readonly count: number;
+}
+
+/** What the service counts and measures; one instance per service, nothing is global. */
+export interface Metrics {
+  /** `firerunner_jobs_total`: a job that the forge calls finished. */
+  jobFinished(status: string): void;
+  /** `firerunner_vm_creation_duration_seconds`: from the decision on a microVM until its host says that it exists. */
+  vmCreated(durationS: number): void;
+  /** `firerunner_job_duration_seconds`: from start to finish, by the forge's clock. */
+  jobRan(durationS: number): void;
+  /** `firerunner_webhooks_total`. */
+  webhook(connection: string, outcome: string): void;
+  /** `firerunner_reconcile_duration_seconds`: one pass of the loop. */
+  reconciled(durationS: number): void;
+  /** `firerunner_effects_total`: one call to a host or forge that a plan asked for. */
+  effect(effect: string, outcome: string): void;
+  /** `firerunner_vms_active` is asked of `source` whenever metrics are read. */
+  countVms(source: () => readonly VmCount[]): void;
+  readonly contentType: string;
+  /** Everything in Prometheus' text format. */
+  read(): Promise<string>;
+}
+
+export function createMetrics(): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  const jobs = new Counter({
+    name: "firerunner_jobs_total",
+    help: "Jobs that finished, by their last status.",
+    labelNames: ["status"],
+    registers,
+  });
+  let countVms: () => readonly VmCount[] = () => [];
+  new Gauge({
+    name: "firerunner_vms_active",
+    help: "MicroVMs that are not gone, by pool and phase.",
+    labelNames: ["pool", "phase"],
+    registers,
+    collect() {
+      this.reset();
+      for (const { pool, phase, count } of countVms()) this.set({ pool, phase }, count);
+    },
+  });
+  const vmCreation = new Histogram({
+    name: "firerunner_vm_creation_duration_seconds",
+    help: "Seconds from the decision on a microVM until its host says that it exists.",
+    buckets: [0.1, 0.25, 0.5, 1, 2, 3, 5, 8, 13, 20, 30, 60, 120, 300],
+    registers,
+  });
+  const jobDuration = new Histogram({
+    name: "firerunner_job_duration_seconds",
+    help: "Seconds that a job ran, by the forge's clock.",
+    buckets: [1, 5, 10, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14_400],
+    registers,
+  });
+  const webhooks = new Counter({
+    name: "firerunner_webhooks_total",
+    help: "Webhooks by connection and what became of them.",
+    labelNames: ["connection", "outcome"],
+    registers,
+  });
+  const reconcile = new Histogram({
+    name: "firerunner_reconcile_duration_seconds",
+    help: "Seconds that one pass of the loop took.",
+    buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
+    registers,
+  });
+  const effects = new Counter({
+    name: "firerunner_effects_total",
+    help: "Calls to hosts and forges that plans asked for, by kind and outcome.",
+    labelNames: ["effect", "outcome"],
+    registers,
+  });
+  return {
+    jobFinished: (status) => jobs.inc({ status }),
+    vmCreated: (durationS) => vmCreation.observe(durationS),
+    jobRan: (durationS) => jobDuration.observe(durationS),
+    webhook: (connection, outcome) => webhooks.inc({ connection, outcome }),
+    reconciled: (durationS) => reconcile.observe(durationS),
+    effect: (effect, outcome) => effects.inc({ effect, outcome }),
+    countVms(source) {
+      countVms = source;
+    },
+    contentType: registry.contentType,
+    read: () => registry.metrics(),
+  };
+}

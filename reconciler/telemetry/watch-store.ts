@@ -1,0 +1,73 @@
+import { isFinished } from "../model/job.js";
+import type { Microvm } from "../model/microvm.js";
+import type { Kind, Records } from "../model/records.js";
+import type { Metrics, VmCount } from "./metrics.js";
+
+/** What of a store the metrics are derived from. */
+export interface WatchedStore {
+  get<K extends Kind>(kind: K, key: string): { readonly value: Records[K] } | undefined;
+  list<K extends Kind>(kind: K): readonly { readonly key: string; readonly value: Records[K] }[];
+  watch(listener: (change: { readonly changed: readonly { readonly kind: Kind; readonly key: string }[] }) => void): () => void;
+}
+
+/**
+ * Derives the metrics of jobs and microVMs from what is committed: a job counts once, when its record becomes
+ * finished; a microVM's creation is measured once, when its host is first known to have it. What was so before the
+ * watch began is not counted. The returned function ends it.
+ */
+export function watchStore(store: WatchedStore, metrics: Metrics): () => void {
+  const finishedJobs = new Set(
+    store
+      .list("job")
+      .filter(({ value }) => isFinished(value.status))
+      .map(({ key }) => key),
+  );
+  const madeVms = new Set(
+    store
+      .list("microvm")
+      .filter(({ value }) => madeAt(value) !== undefined)
+      .map(({ key }) => key),
+  );
+
+  function jobChanged(key: string): void {
+    const job = store.get("job", key)?.value;
+    if (job === undefined || !isFinished(job.status)) {
+      finishedJobs.delete(key);
+    } else if (!finishedJobs.has(key)) {
+      finishedJobs.add(key);
+      metrics.jobFinished(job.status);
+      if (job.startedAt !== undefined && job.finishedAt !== undefined) metrics.jobRan(Math.max(0, job.finishedAt - job.startedAt) / 1000);
+    }
+  }
+
+  function vmChanged(key: string): void {
+    const vm = store.get("microvm", key)?.value;
+    const at = vm === undefined ? undefined : madeAt(vm);
+    if (vm === undefined || at === undefined) {
+      madeVms.delete(key);
+    } else if (!madeVms.has(key)) {
+      madeVms.add(key);
+      metrics.vmCreated(Math.max(0, at - vm.allocatedAt) / 1000);
+    }
+  }
+
+  metrics.countVms(() => countVms(store.list("microvm").map(({ value }) => value)));
+  return store.watch(({ changed }) => {
+    for (const { kind, key } of changed) {
+      if (kind === "job") jobChanged(key);
+      else if (kind === "microvm") vmChanged(key);
+    }
+  });
+}
+
+/** A guest may claim before its host was asked again: then the claim is the first sign of the machine. */
+const madeAt = (vm: Microvm): number | undefined => vm.createdAt ?? vm.claimedAt;
+
+function countVms(vms: readonly Microvm[]): readonly VmCount[] {
+  const counts = new Map<string, VmCount>();
+  for (const { pool, phase } of vms) {
+    const key = `${pool}/${phase}`;
+    counts.set(key, { pool, phase, count: (counts.get(key)?.count ?? 0) + 1 });
+  }
+  return [...counts.values()];
+}
