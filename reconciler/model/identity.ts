@@ -26,6 +26,8 @@ export const identitySchema = z.strictObject({
   runningJobs: z.strictObject({ count: z.int().nonnegative(), at: timestampSchema }).optional(),
   /** The forge was searched and has no such runner (any more). */
   absent: z.boolean().optional(),
+  /** When its microVM was confirmed gone: nothing can run on it any more. */
+  vmGoneAt: timestampSchema.optional(),
 });
 export type Identity = z.output<typeof identitySchema>;
 

@@ -23,18 +23,21 @@ export const microvmSchema = z.strictObject({
   address: z.string().optional(),
   mac: z.string(),
   allocatedAt: timestampSchema,
-  /** How often Create was sent, and when last: after the first time the host is searched for the name before another. */
-  createAttempts: z.int().nonnegative(),
+  /** When Create was sent. It is sent once; after a doubtful answer the host is searched for the name. */
   createSentAt: timestampSchema.optional(),
   createdAt: timestampSchema.optional(),
   claimedAt: timestampSchema.optional(),
   assignedAt: timestampSchema.optional(),
   busyAt: timestampSchema.optional(),
   drainingAt: timestampSchema.optional(),
+  /** When the host was known not to have it (any more): then nothing of it can be left there. */
+  absentAt: timestampSchema.optional(),
   /** When the host accepted a Delete. */
   deleteAcceptedAt: timestampSchema.optional(),
   /** Whether it has, or will have, a runner identity (its key is the microVM's name). */
   identity: z.boolean(),
+  /** When it was decided that it serves a waiting job: from then on it is committed supply. */
+  committedAt: timestampSchema.optional(),
   /** The key of the job that it runs or ran. */
   job: z.string().optional(),
   /** After this it is removed even when its job runs on. */

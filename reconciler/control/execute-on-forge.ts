@@ -1,0 +1,200 @@
+import type { ForgeJob } from "../forge/port.js";
+import type { Connection } from "../model/connection.js";
+import { hintKey } from "../model/front-door.js";
+import { type Identity, parseRunnerDescription } from "../model/identity.js";
+import { isFinished, jobKey } from "../model/job.js";
+import type { Effect } from "../plan/effect.js";
+import { type Execution, type ExecutionContext, needed } from "./execution.js";
+import { jobRecord } from "./job-record.js";
+
+type ForgeEffect = Exclude<Effect, { readonly host: string }>;
+type RunnerEffect = Extract<ForgeEffect, { readonly runnerId: number }>;
+
+/** Carries out what goes to a forge. */
+export async function executeOnForge(effect: ForgeEffect, context: ExecutionContext): Promise<Execution> {
+  const connection = needed(context.ports.store.get("connection", effect.connection), `connection "${effect.connection}"`);
+  switch (effect.kind) {
+    case "readJob":
+      return readJob(connection, effect, context);
+    case "poll":
+      return poll(connection, effect, context);
+    case "sweepRunners":
+      return sweep(connection, context);
+    case "makeRunner":
+      return makeRunner(connection, effect, context);
+    case "findRunner":
+      return findRunner(connection, effect.vm, context);
+    case "pauseRunner":
+    case "readRunningJobs":
+    case "deleteRunner":
+      return onRunner(connection, effect, context);
+  }
+}
+
+async function readJob(
+  connection: Connection,
+  effect: Extract<Effect, { kind: "readJob" }>,
+  context: ExecutionContext,
+): Promise<Execution> {
+  const { ports, soft, writes } = context;
+  const key = hintKey(effect);
+  const hintRevision = ports.store.get("hint", key)?.revision;
+  const readAt = ports.clock.now();
+  const read = await ports.forge.readJob(connection, effect.projectId, effect.jobId);
+  soft.noteForgeRead(connection.name, { readAt: ports.clock.now() });
+  if (read === undefined) await writes.update("job", key, (known) => (known === undefined ? undefined : null));
+  else await learn(connection, read, readAt, context);
+  await followed(key, hintRevision, context);
+  return "done";
+}
+
+/** Removes the hint that was followed, unless it was given again meanwhile: then what was read may be older than it. */
+async function followed(key: string, revision: number | undefined, { writes }: ExecutionContext): Promise<void> {
+  if (revision !== undefined) await writes.commit({ writes: [{ kind: "hint", key, value: null, expect: revision }] });
+}
+
+/** Writes down what the forge said about a job, if it is ours to know. */
+async function learn(connection: Connection, read: ForgeJob, readAt: number, { ports, writes }: ExecutionContext): Promise<void> {
+  const key = jobKey({ connection: connection.name, projectId: read.projectId, jobId: read.jobId });
+  await writes.update("job", key, (known) => {
+    if (
+      known === undefined &&
+      !isWorthKnowing(
+        read,
+        connection,
+        ports.store.list("identity").map(({ value }) => value),
+      )
+    )
+      return undefined;
+    return jobRecord(connection.name, known, read, readAt, () => ports.random.hex(16));
+  });
+}
+
+/** A job that nobody knew matters when it waits or runs, or when it is already over on one of our runners. */
+function isWorthKnowing(read: ForgeJob, connection: Connection, identities: readonly Identity[]): boolean {
+  if (read.status === "pending" || read.status === "running" || read.status === "canceling") return true;
+  if (!isFinished(read.status) || read.runnerId === undefined) return false;
+  return identities.some((identity) => identity.connection === connection.name && identity.runnerId === read.runnerId);
+}
+
+async function poll(connection: Connection, effect: Extract<Effect, { kind: "poll" }>, context: ExecutionContext): Promise<Execution> {
+  const { ports, soft, writes } = context;
+  const key = effect.projectId === undefined ? undefined : hintKey({ connection: connection.name, projectId: effect.projectId });
+  const hintRevision = key === undefined ? undefined : ports.store.get("hint", key)?.revision;
+  const readAt = ports.clock.now();
+  const { jobs, projectIds } = await ports.forge.activeJobs(connection, effect.projectId);
+  await Promise.all(jobs.map((job) => learn(connection, job, readAt, context)));
+  const active = new Set(jobs.map((job) => `${job.projectId}/${job.jobId}`));
+  const read = new Set(projectIds);
+  // What was waiting or running and is not named any more changed meanwhile: it is looked at one by one.
+  const missing = ports.store.list("job").filter(({ value: job }) => {
+    if (job.connection !== connection.name || isFinished(job.status) || job.readAt >= readAt) return false;
+    return read.has(job.projectId) && !active.has(`${job.projectId}/${job.jobId}`);
+  });
+  const hints = missing.map(({ key: job, value: { projectId, jobId } }) =>
+    writes.update("hint", job, (known) =>
+      known === undefined ? { connection: connection.name, projectId, jobId, firstSeenAt: readAt } : undefined,
+    ),
+  );
+  await Promise.all(hints);
+  if (key !== undefined) await followed(key, hintRevision, context);
+  const now = ports.clock.now();
+  soft.noteForgeRead(connection.name, effect.projectId === undefined ? { readAt: now, polledAt: now } : { readAt: now });
+  return "done";
+}
+
+/** Finds runners that bear our mark and that no record knows: they are taken into the ordinary removal. */
+async function sweep(connection: Connection, { ports, settings, soft, writes }: ExecutionContext): Promise<Execution> {
+  const found = await ports.forge.findRunners(connection, `firerunner/${settings.owner}/`);
+  for (const { runnerId, description } of found) {
+    const parts = parseRunnerDescription(settings.owner, description);
+    if (parts === undefined) continue;
+    const known = ports.store.get("identity", parts.vm)?.value;
+    if (known === undefined) {
+      const leftover = {
+        vm: parts.vm,
+        connection: connection.name,
+        description,
+        tags: [],
+        runUntagged: false,
+        maxJobTimeoutS: 3600,
+        state: "leaving",
+        attempts: 1,
+        runnerId,
+      } as const;
+      await writes.update("identity", parts.vm, (current) => (current === undefined ? { ...leftover, tags: [] } : undefined), [
+        {
+          at: ports.clock.now(),
+          type: "RunnerAdopted",
+          subject: { kind: "identity", name: parts.vm },
+          message: `runner ${runnerId} had no record; it is removed`,
+        },
+      ]);
+    } else if (known.runnerId !== undefined && known.runnerId !== runnerId) {
+      // A second runner of one description comes of a POST in doubt: nobody ever saw its token.
+      await ports.forge.deleteRunner(connection, runnerId);
+    }
+  }
+  soft.noteForgeRead(connection.name, { readAt: ports.clock.now(), sweptAt: ports.clock.now() });
+  return "done";
+}
+
+async function makeRunner(
+  connection: Connection,
+  effect: Extract<Effect, { kind: "makeRunner" }>,
+  { ports, writes }: ExecutionContext,
+): Promise<Execution> {
+  const identity = ports.store.get("identity", effect.vm)?.value;
+  if (identity === undefined || identity.state !== "wanted") return "done";
+  if (effect.findFirst) {
+    const found = await ports.forge.findRunners(connection, identity.description);
+    for (const { runnerId } of found) await ports.forge.deleteRunner(connection, runnerId);
+  }
+  const { description, tags, runUntagged, maxJobTimeoutS } = identity;
+  const made = await ports.forge.makeRunner(connection, { description, tags, runUntagged, maxJobTimeoutS });
+  const sealedToken = ports.sealer.seal(made.token, `identity/${effect.vm}`);
+  await writes.update("identity", effect.vm, (current) => {
+    if (current === undefined) return undefined;
+    return current.state === "leaving"
+      ? { ...current, runnerId: made.runnerId }
+      : { ...current, state: "ready", runnerId: made.runnerId, sealedToken };
+  });
+  return "done";
+}
+
+async function findRunner(connection: Connection, vm: string, { ports, writes }: ExecutionContext): Promise<Execution> {
+  const identity = ports.store.get("identity", vm)?.value;
+  if (identity === undefined) return "done";
+  const found = await ports.forge.findRunners(connection, identity.description);
+  const first = found.find((runner) => runner.description === identity.description);
+  await writes.update("identity", vm, (current) => {
+    if (current === undefined || current.runnerId !== undefined) return undefined;
+    return first === undefined ? { ...current, absent: true } : { ...current, runnerId: first.runnerId };
+  });
+  return "done";
+}
+
+async function onRunner(connection: Connection, effect: RunnerEffect, context: ExecutionContext): Promise<Execution> {
+  const { ports, writes } = context;
+  const { vm, runnerId } = effect;
+  const askedAt = ports.clock.now();
+  const change = (next: Partial<Identity>) =>
+    writes.update("identity", vm, (current) => (current?.runnerId === runnerId ? { ...current, ...next } : undefined));
+  switch (effect.kind) {
+    case "pauseRunner": {
+      const answer = await ports.forge.pauseRunner(connection, runnerId);
+      await change(answer === "paused" ? { pausedAt: ports.clock.now() } : { absent: true });
+      return "done";
+    }
+    case "readRunningJobs": {
+      const running = await ports.forge.runningJobs(connection, runnerId);
+      await Promise.all(running.map((job) => learn(connection, job, askedAt, context)));
+      await change({ runningJobs: { count: running.length, at: askedAt } });
+      return "done";
+    }
+    case "deleteRunner":
+      await ports.forge.deleteRunner(connection, runnerId);
+      await writes.update("identity", vm, (current) => (current?.runnerId === runnerId ? null : undefined));
+      return "done";
+  }
+}

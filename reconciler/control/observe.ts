@@ -1,0 +1,66 @@
+import type { GuestPort } from "../guest/port.js";
+import type { Clock, Random } from "../model/clock.js";
+import type { Kind, Records } from "../model/records.js";
+import type { Schedules, Snapshot } from "../plan/snapshot.js";
+import type { Store } from "../store/port.js";
+import type { SoftState } from "./soft-state.js";
+
+export interface ObserveFrom {
+  readonly store: Store;
+  readonly soft: SoftState;
+  readonly guest: GuestPort;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly owner: string;
+  readonly listeningSince: number;
+  readonly schedules: Schedules;
+}
+
+/** Takes everything that a decision may depend on, in one synchronous moment. */
+export function observe(from: ObserveFrom): Snapshot {
+  const { store, soft, guest } = from;
+  const now = from.clock.now();
+  soft.prune(now);
+  const microvms = values(store, "microvm");
+  const heardAt = new Map<string, number>();
+  for (const vm of microvms) {
+    const heard = vm.claimedAt === undefined ? undefined : guest.lastHeardAt(vm.name);
+    if (heard !== undefined) heardAt.set(vm.name, heard);
+  }
+  const operations = values(store, "operation");
+  const told = (kind: "host" | "pool", name: string) =>
+    operations.some((operation) => operation.subject.kind === kind && operation.subject.name === name);
+  return {
+    now,
+    seed: { name: base32Name(from.random.hex(10)), trace: from.random.hex(14) },
+    owner: from.owner,
+    listeningSince: from.listeningSince,
+    schedules: from.schedules,
+    hosts: values(store, "host").map(({ spec }) => ({ spec, cordoned: told("host", spec.name), observation: soft.hosts.get(spec.name) })),
+    images: values(store, "image").map(({ spec }) => spec),
+    connections: values(store, "connection").map(({ spec }) => {
+      const { readAt, polledAt, sweptAt } = soft.forgeReads(spec.name);
+      return { spec, readAt, polledAt, sweptAt };
+    }),
+    pools: values(store, "pool")
+      .toSorted((a, b) => a.order - b.order)
+      .map(({ spec }) => ({ spec, paused: told("pool", spec.name) })),
+    hints: values(store, "hint"),
+    jobs: values(store, "job"),
+    microvms,
+    identities: values(store, "identity"),
+    guestReports: new Map(values(store, "guestReport").map((report) => [report.vm, report])),
+    conditions: values(store, "condition"),
+    heardAt,
+    effects: new Map(soft.effects),
+  };
+}
+
+function values<K extends Kind>(store: Store, kind: K): Records[K][] {
+  return store.list(kind).map((stored) => stored.value);
+}
+
+function base32Name(hex: string): string {
+  const alphabet = "abcdefghijklmnopqrstuvwxyz234567";
+  return [...(hex.match(/../g) ?? [])].map((pair) => alphabet[Number.parseInt(pair, 16) % 32]).join("");
+}

@@ -1,0 +1,146 @@
+import { type Condition, conditionKey } from "../model/condition.js";
+import type { NewEvent } from "../model/event.js";
+import { hintKey } from "../model/front-door.js";
+import type { Identity } from "../model/identity.js";
+import { type Job, jobKey } from "../model/job.js";
+import type { Microvm } from "../model/microvm.js";
+import { type Effect, effectKey } from "./effect.js";
+import type { ConnectionView, HostView, PoolView, Snapshot } from "./snapshot.js";
+
+/** Records to write, or with `null` to delete. */
+export type Decision =
+  | { readonly kind: "job"; readonly key: string; readonly value: Job | null }
+  | { readonly kind: "microvm"; readonly key: string; readonly value: Microvm | null }
+  | { readonly kind: "identity"; readonly key: string; readonly value: Identity | null }
+  | { readonly kind: "condition"; readonly key: string; readonly value: Condition | null }
+  | { readonly kind: "hint" | "guestReport"; readonly key: string; readonly value: null };
+
+/** What is to be done: first the decisions and events in one commit, then the effects. */
+export interface Plan {
+  readonly decisions: readonly Decision[];
+  readonly events: readonly NewEvent[];
+  readonly effects: readonly Effect[];
+  /** The earliest time at which the same records would be decided otherwise. */
+  readonly wakeAt: number | undefined;
+}
+
+/** The working copy that the steps of one plan share. It begins as the snapshot and remembers what was changed. */
+export class Draft {
+  readonly snapshot: Snapshot;
+  readonly now: number;
+  readonly jobs: Map<string, Job>;
+  readonly microvms: Map<string, Microvm>;
+  readonly identities: Map<string, Identity>;
+  readonly conditions: Map<string, Condition>;
+  readonly pools: ReadonlyMap<string, PoolView>;
+  readonly hosts: ReadonlyMap<string, HostView>;
+  readonly connections: ReadonlyMap<string, ConnectionView>;
+  private readonly decisions = new Map<string, Decision>();
+  private readonly events: NewEvent[] = [];
+  private readonly effects = new Map<string, Effect>();
+  private wake: number | undefined;
+  private names = 0;
+
+  constructor(snapshot: Snapshot) {
+    this.snapshot = snapshot;
+    this.now = snapshot.now;
+    this.jobs = new Map(snapshot.jobs.map((job) => [jobKey(job), job]));
+    this.microvms = new Map(snapshot.microvms.map((vm) => [vm.name, vm]));
+    this.identities = new Map(snapshot.identities.map((identity) => [identity.vm, identity]));
+    this.conditions = new Map(snapshot.conditions.map((condition) => [conditionKey(condition), condition]));
+    this.pools = new Map(snapshot.pools.map((pool) => [pool.spec.name, pool]));
+    this.hosts = new Map(snapshot.hosts.map((host) => [host.spec.name, host]));
+    this.connections = new Map(snapshot.connections.map((connection) => [connection.spec.name, connection]));
+  }
+
+  putJob(job: Job): void {
+    this.put("job", jobKey(job), job, this.jobs);
+  }
+
+  putMicrovm(vm: Microvm): Microvm {
+    this.put("microvm", vm.name, vm, this.microvms);
+    return vm;
+  }
+
+  putIdentity(identity: Identity): void {
+    this.put("identity", identity.vm, identity, this.identities);
+  }
+
+  putCondition(condition: Condition): void {
+    this.put("condition", conditionKey(condition), condition, this.conditions);
+  }
+
+  dropJob(key: string): void {
+    this.drop("job", key, this.jobs);
+  }
+
+  dropMicrovm(name: string): void {
+    this.drop("microvm", name, this.microvms);
+    if (this.snapshot.guestReports.has(name)) this.decisions.set(`guestReport:${name}`, { kind: "guestReport", key: name, value: null });
+  }
+
+  dropIdentity(vm: string): void {
+    this.drop("identity", vm, this.identities);
+  }
+
+  dropCondition(key: string): void {
+    this.drop("condition", key, this.conditions);
+  }
+
+  dropHint(hint: Snapshot["hints"][number]): void {
+    const key = hintKey(hint);
+    this.decisions.set(`hint:${key}`, { kind: "hint", key, value: null });
+  }
+
+  event(type: string, subject: NewEvent["subject"], message: string, traceId?: string): void {
+    this.events.push({ at: this.now, type, subject, message, ...(traceId === undefined ? {} : { traceId }) });
+  }
+
+  /** A number that no other call in this plan got. */
+  nextName(): number {
+    return this.names++;
+  }
+
+  /** Whether an effect on this subject may begin now; when it waits for its next try, the plan wakes for it. */
+  isFree(key: string): boolean {
+    if (this.effects.has(key)) return false;
+    const state = this.snapshot.effects.get(key);
+    if (state === undefined) return true;
+    if (state.state === "in-flight") return false;
+    return this.reached(state.until);
+  }
+
+  /** Whether something on this subject is under way. */
+  isInFlight(key: string): boolean {
+    return this.effects.has(key) || this.snapshot.effects.get(key)?.state === "in-flight";
+  }
+
+  /** Begins an effect unless its subject is taken; tells whether it did. */
+  begin(effect: Effect): boolean {
+    const key = effectKey(effect);
+    if (!this.isFree(key)) return false;
+    this.effects.set(key, effect);
+    return true;
+  }
+
+  /** Whether a deadline has come; while it has not, the plan wakes for it. */
+  reached(at: number): boolean {
+    if (at <= this.now) return true;
+    if (this.wake === undefined || at < this.wake) this.wake = at;
+    return false;
+  }
+
+  finish(): Plan {
+    return { decisions: [...this.decisions.values()], events: this.events, effects: [...this.effects.values()], wakeAt: this.wake };
+  }
+
+  private put<K extends "job" | "microvm" | "identity" | "condition", V>(kind: K, key: string, value: V, into: Map<string, V>): void {
+    into.set(key, value);
+    this.decisions.set(`${kind}:${key}`, { kind, key, value } as unknown as Decision);
+  }
+
+  private drop(kind: "job" | "microvm" | "identity" | "condition", key: string, from: Map<string, unknown>): void {
+    from.delete(key);
+    this.decisions.set(`${kind}:${key}`, { kind, key, value: null });
+  }
+}

@@ -1,0 +1,46 @@
+/** One call to the outside, fully specified. Its outcome comes back as a record or an observation, never as a decision. */
+export type Effect =
+  | { readonly kind: "readJob"; readonly connection: string; readonly projectId: number; readonly jobId: number }
+  | { readonly kind: "poll"; readonly connection: string; readonly projectId?: number }
+  | { readonly kind: "sweepRunners"; readonly connection: string }
+  | { readonly kind: "listHost"; readonly host: string }
+  | { readonly kind: "createOnHost"; readonly vm: string; readonly host: string }
+  | { readonly kind: "deleteOnHost"; readonly vm: string; readonly host: string; readonly uid: string }
+  | { readonly kind: "checkGone"; readonly vm: string; readonly host: string; readonly uid: string }
+  | { readonly kind: "deleteDouble"; readonly host: string; readonly uid: string }
+  | { readonly kind: "makeRunner"; readonly vm: string; readonly connection: string; readonly findFirst: boolean }
+  | { readonly kind: "findRunner"; readonly vm: string; readonly connection: string }
+  | { readonly kind: "pauseRunner"; readonly vm: string; readonly connection: string; readonly runnerId: number }
+  | { readonly kind: "readRunningJobs"; readonly vm: string; readonly connection: string; readonly runnerId: number }
+  | { readonly kind: "deleteRunner"; readonly vm: string; readonly connection: string; readonly runnerId: number };
+
+/** What an effect acts on: at most one effect with the same key is under way. */
+export function effectKey(effect: Effect): string {
+  switch (effect.kind) {
+    case "readJob":
+      return `readJob:${effect.connection}/${effect.projectId}/${effect.jobId}`;
+    case "poll":
+      return `poll:${effect.connection}/${effect.projectId ?? "all"}`;
+    case "sweepRunners":
+      return `sweepRunners:${effect.connection}`;
+    case "listHost":
+      return `listHost:${effect.host}`;
+    case "deleteDouble":
+      return `deleteDouble:${effect.host}/${effect.uid}`;
+    case "createOnHost":
+    case "deleteOnHost":
+    case "checkGone":
+      return `host:${effect.vm}`;
+    case "makeRunner":
+    case "findRunner":
+    case "pauseRunner":
+    case "readRunningJobs":
+    case "deleteRunner":
+      return `runner:${effect.vm}`;
+  }
+}
+
+/** Whose bounded queue the effect waits in: one host's or one forge's. */
+export function effectLane(effect: Effect): string {
+  return "host" in effect ? `host/${effect.host}` : `connection/${effect.connection}`;
+}

@@ -1,0 +1,59 @@
+import { runnerDescription } from "../model/identity.js";
+import type { Microvm } from "../model/microvm.js";
+import type { Draft } from "./draft.js";
+import type { HostView, ObservedMicrovm } from "./snapshot.js";
+
+/**
+ * Takes microVMs that bear our mark but have no record into the ordinary removal, which waits while the forge says
+ * that they run a job. Until the pool and the connection that the mark names are declared, nothing is touched.
+ */
+export function adoptOrphans(draft: Draft): void {
+  for (const view of draft.snapshot.hosts) {
+    for (const shown of view.observation?.microvms ?? []) {
+      if (shown.mark === undefined || shown.state === "deleting") continue;
+      const record = draft.microvms.get(shown.mark.vm);
+      if (record === undefined) adopt(draft, view, shown, shown.mark);
+      else if (record.uid !== undefined && record.uid !== shown.uid)
+        draft.begin({ kind: "deleteDouble", host: view.spec.name, uid: shown.uid });
+    }
+  }
+}
+
+function adopt(draft: Draft, view: HostView, shown: ObservedMicrovm, mark: NonNullable<ObservedMicrovm["mark"]>): void {
+  const pool = draft.pools.get(mark.pool)?.spec;
+  const size = pool?.sizes[pool.size];
+  if (pool === undefined || size === undefined || !draft.connections.has(mark.connection)) return;
+  const n = draft.nextName();
+  const vm: Microvm = {
+    name: mark.vm,
+    pool: pool.name,
+    connection: mark.connection,
+    image: pool.image,
+    sizeName: pool.size,
+    size,
+    host: view.spec.name,
+    phase: "draining",
+    uid: shown.uid,
+    mac: "",
+    allocatedAt: draft.now,
+    createSentAt: draft.now,
+    drainingAt: draft.now,
+    identity: true,
+    jobDeadlineAt: draft.now + pool.maxJobTimeoutS * 1000,
+    failure: { code: "FR-VM-ORPHAN", message: `found on host "${view.spec.name}" without a record` },
+    traceId: draft.snapshot.seed.trace + n.toString(16).padStart(4, "0"),
+  };
+  draft.putMicrovm(vm);
+  draft.event("MicrovmAdopted", { kind: "microvm", name: vm.name }, vm.failure?.message ?? "", vm.traceId);
+  if (draft.identities.has(vm.name)) return;
+  draft.putIdentity({
+    vm: vm.name,
+    connection: mark.connection,
+    description: runnerDescription(draft.snapshot.owner, pool.name, vm.name),
+    tags: [],
+    runUntagged: false,
+    maxJobTimeoutS: pool.maxJobTimeoutS,
+    state: "leaving",
+    attempts: 1,
+  });
+}

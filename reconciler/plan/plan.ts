@@ -1,0 +1,32 @@
+import { advanceMicrovms } from "./advance.js";
+import { pruneConditions } from "./backoff.js";
+import { meetDemand } from "./demand.js";
+import { Draft, type Plan } from "./draft.js";
+import { mapJobs, pruneJobs } from "./jobs.js";
+import { askForges, askHosts } from "./look.js";
+import { adoptOrphans } from "./orphans.js";
+import { removeIdentities, removeMicrovms } from "./remove.js";
+import { sendEffects } from "./send.js";
+import type { Snapshot } from "./snapshot.js";
+
+/**
+ * What is to be done about a snapshot. Pure, total and deterministic: the same snapshot gives the same plan, and a
+ * snapshot to which the plan was applied gives an empty one.
+ */
+export function plan(snapshot: Snapshot): Plan {
+  const draft = new Draft(snapshot);
+  // What is true comes first, then what leaves, then what is wanted, then what is sent.
+  adoptOrphans(draft);
+  mapJobs(draft);
+  advanceMicrovms(draft);
+  removeMicrovms(draft);
+  meetDemand(draft);
+  removeMicrovms(draft);
+  removeIdentities(draft);
+  sendEffects(draft);
+  askHosts(draft);
+  askForges(draft);
+  pruneJobs(draft);
+  pruneConditions(draft);
+  return draft.finish();
+}

@@ -1,0 +1,81 @@
+import type { Condition } from "../model/condition.js";
+import type { Connection } from "../model/connection.js";
+import type { GuestReport, Hint } from "../model/front-door.js";
+import type { Host } from "../model/host.js";
+import type { Identity } from "../model/identity.js";
+import type { Image } from "../model/image.js";
+import type { Job } from "../model/job.js";
+import type { Microvm } from "../model/microvm.js";
+import type { Pool } from "../model/pool.js";
+
+/** A microVM that a host showed, with the owner's mark when it carries a true one. */
+export interface ObservedMicrovm {
+  readonly uid: string;
+  readonly name: string;
+  readonly state: "pending" | "created" | "failed" | "deleting";
+  readonly retry: number;
+  readonly mark: { readonly vm: string; readonly pool: string; readonly connection: string } | undefined;
+}
+
+/** The last complete answer of a host: asked at `startedAt`, received at `at`. */
+export interface HostObservation {
+  readonly startedAt: number;
+  readonly at: number;
+  readonly microvms: readonly ObservedMicrovm[];
+}
+
+export interface HostView {
+  readonly spec: Host;
+  readonly cordoned: boolean;
+  readonly observation: HostObservation | undefined;
+}
+
+export interface ConnectionView {
+  readonly spec: Connection;
+  /** When anything was read from the forge last. */
+  readonly readAt: number | undefined;
+  /** When its waiting and running jobs were read last, completely. */
+  readonly polledAt: number | undefined;
+  /** When its runners were searched for leftovers last. */
+  readonly sweptAt: number | undefined;
+}
+
+export interface PoolView {
+  readonly spec: Pool;
+  readonly paused: boolean;
+}
+
+/** An effect that was begun, or that waits for its next try. */
+export type EffectState = { readonly state: "in-flight" } | { readonly state: "backing-off"; readonly until: number };
+
+export interface Schedules {
+  readonly pollMs: number;
+  readonly listHostsMs: number;
+  readonly sweepMs: number;
+  readonly settleMs: number;
+}
+
+/** Everything that a decision may depend on, taken in one moment. Nothing else is looked at. */
+export interface Snapshot {
+  readonly now: number;
+  /** Randomness of this pass: 10 characters a-z2-7 for names, 28 hex digits for trace ids. */
+  readonly seed: { readonly name: string; readonly trace: string };
+  readonly owner: string;
+  /** Since when this leader hears guests: their silence before counts for nothing. */
+  readonly listeningSince: number;
+  readonly schedules: Schedules;
+  readonly hosts: readonly HostView[];
+  readonly images: readonly Image[];
+  readonly connections: readonly ConnectionView[];
+  /** In the order of their declaration. */
+  readonly pools: readonly PoolView[];
+  readonly hints: readonly Hint[];
+  readonly jobs: readonly Job[];
+  readonly microvms: readonly Microvm[];
+  readonly identities: readonly Identity[];
+  readonly guestReports: ReadonlyMap<string, GuestReport>;
+  readonly conditions: readonly Condition[];
+  /** When the guests of microVMs were heard last, where they were. */
+  readonly heardAt: ReadonlyMap<string, number>;
+  readonly effects: ReadonlyMap<string, EffectState>;
+}
