@@ -47,6 +47,7 @@ module.exports = {
       [room("embedded"), room("model"), "^proto/"],
       "The development world is another side of the wires",
     ),
+    only("secrets-import-model", room("secrets"), [room("secrets"), room("model")]),
     only("telemetry-imports-model", room("telemetry"), [room("telemetry"), room("model")]),
     only("provider-imports-model", "^provider/", ["^provider/", room("model")], "The provider talks to the admin API only"),
   ],
