@@ -14,7 +14,7 @@ export function readYamlTree(text: string, findings: Findings): YamlNode {
     uniqueKeys: false,
     prettyErrors: false,
     lineCounter: lines,
-    logLevel: "silent",
+    logLevel: "error",
   });
   const lineOf = (offset: number) => Math.max(1, lines.linePos(offset).line);
   for (const problem of document.errors) findings.add(lineOf(problem.pos[0]), explain(problem.code, problem.message));
