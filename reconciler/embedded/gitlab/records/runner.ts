@@ -1,0 +1,56 @@
+import type { Scope } from "../../../model/connection.js";
+import type { RunnerTraits } from "../../../model/matches.js";
+
+export type RunnerType = "instance_type" | "group_type" | "project_type";
+
+/** A process that works for a runner; runners that share a token are told apart by their system id. */
+export interface RunnerManager {
+  readonly id: number;
+  readonly systemId: string;
+  readonly version: string | undefined;
+  readonly revision: string | undefined;
+  readonly platform: string | undefined;
+  readonly architecture: string | undefined;
+  readonly createdAt: number;
+  readonly contactedAt: number;
+}
+
+/** A runner. Times are milliseconds since the Unix epoch. */
+export interface Runner {
+  readonly id: number;
+  readonly token: string;
+  readonly type: RunnerType;
+  readonly scope: Scope;
+  readonly description: string;
+  readonly maintenanceNote: string | undefined;
+  readonly tags: readonly string[];
+  readonly runUntagged: boolean;
+  readonly locked: boolean;
+  readonly accessLevel: "not_protected" | "ref_protected";
+  readonly paused: boolean;
+  readonly maximumTimeoutS: number | undefined;
+  readonly createdAt: number;
+  /** When it asked for a job last. */
+  readonly contactedAt: number | undefined;
+  readonly managers: readonly RunnerManager[];
+}
+
+export type RunnerStatus = "online" | "offline" | "stale" | "never_contacted";
+
+const onlineMs = 2 * 3_600_000;
+const staleMs = 7 * 86_400_000;
+
+/** What GitLab says about a runner or manager that was heard at `contactedAt`. */
+export function runnerStatus(contactedAt: number | undefined, createdAt: number, now: number): RunnerStatus {
+  if (now - (contactedAt ?? createdAt) >= staleMs) return "stale";
+  if (contactedAt === undefined) return "never_contacted";
+  return now - contactedAt < onlineMs ? "online" : "offline";
+}
+
+/** What of the runner decides which jobs it may take. */
+export const traitsOf = (runner: Runner): RunnerTraits => ({
+  tags: runner.tags,
+  runUntagged: runner.runUntagged,
+  scope: runner.scope,
+  protectedOnly: runner.accessLevel === "ref_protected",
+});
