@@ -1,0 +1,131 @@
+import { createHash } from "node:crypto";
+import { readFileSync, statSync } from "node:fs";
+import { type ChannelCredentials, Client, type ClientOptions, type ClientUnaryCall, credentials, Metadata } from "@grpc/grpc-js";
+import { FireRunnerError } from "../../model/errors.js";
+import type { Host } from "../../model/host.js";
+
+/** Answers of List hold the metadata of every microVM. */
+const longestAnswerBytes = 256 * 1024 * 1024;
+
+const options: ClientOptions = {
+  "grpc.max_receive_message_length": longestAnswerBytes,
+  "grpc.keepalive_time_ms": 310_000, // flintlockd cuts clients that ping more often than every five minutes.
+  "grpc.keepalive_timeout_ms": 10_000,
+  "grpc.initial_reconnect_backoff_ms": 250,
+  "grpc.max_reconnect_backoff_ms": 10_000,
+  // A new channel must mean a new connection: the old one may be dead without knowing.
+  "grpc.use_local_subchannel_pool": 1,
+  // What is retried is decided here and not by DNS; hosts are named directly and not reached through a proxy for the web.
+  "grpc.service_config_disable_resolution": 1,
+  "grpc.enable_http_proxy": 0,
+};
+
+/** A connection to one host with what belongs to it. */
+export interface HostChannel {
+  readonly client: Client;
+  /** Sent with every call: the server's Basic token. */
+  readonly headers: Metadata;
+  /** The calls that run. */
+  readonly calls: Set<ClientUnaryCall>;
+}
+
+interface Entry {
+  readonly key: string;
+  readonly channel: HostChannel;
+}
+
+/** One channel for each host, made when it is first wanted and again when endpoint, certificates or token have changed. */
+export class HostChannels {
+  private readonly entries = new Map<string, Entry>();
+  /** Channels that take no new calls and wait for the end of those that run. */
+  private readonly retired = new Set<HostChannel>();
+
+  constructor(private readonly resolveSecret: (ref: string) => string) {}
+
+  /** The host's channel; `FR-CONFIG` when its certificates or its token cannot be read. */
+  open(host: Host): HostChannel {
+    const token = host.token === undefined ? undefined : this.resolveSecret(host.token);
+    const key = keyOf(host, token);
+    const entry = this.entries.get(host.name);
+    if (entry?.key === key) return entry.channel;
+    const client = new Client(host.endpoint, credentialsOf(host), options);
+    const channel: HostChannel = { client, headers: headersOf(token), calls: new Set() };
+    if (entry !== undefined) this.retire(entry.channel);
+    this.entries.set(host.name, { key, channel });
+    return channel;
+  }
+
+  /** Takes a channel out of use: the next call to its host connects anew. */
+  discard(channel: HostChannel): void {
+    for (const [name, entry] of this.entries) {
+      if (entry.channel === channel) this.drop(name, entry);
+    }
+  }
+
+  keepOnly(names: ReadonlySet<string>): void {
+    for (const [name, entry] of this.entries) {
+      if (!names.has(name)) this.drop(name, entry);
+    }
+  }
+
+  /** To be called when a call on the channel has ended. */
+  ended(channel: HostChannel, call: ClientUnaryCall): void {
+    channel.calls.delete(call);
+    if (this.retired.has(channel)) this.retire(channel);
+  }
+
+  private drop(name: string, { channel }: Entry): void {
+    this.entries.delete(name);
+    this.retire(channel);
+  }
+
+  private retire(channel: HostChannel): void {
+    if (channel.calls.size > 0) {
+      this.retired.add(channel);
+      return;
+    }
+    this.retired.delete(channel);
+    channel.client.close();
+  }
+}
+
+/** Tells channels apart without holding a secret. */
+function keyOf(host: Host, token: string | undefined): string {
+  const files =
+    "insecure" in host.tls ? "insecure" : [host.tls.caFile, host.tls.certFile, host.tls.keyFile].map((file) => versionOf(host, file));
+  return createHash("sha256")
+    .update(JSON.stringify([host.endpoint, host.tls, files, token]))
+    .digest("hex");
+}
+
+function versionOf(host: Host, file: string | undefined): string {
+  if (file === undefined) return "";
+  const { mtimeMs, size, ino } = attempt(host, file, () => statSync(file));
+  return `${mtimeMs}:${size}:${ino}`;
+}
+
+function credentialsOf(host: Host): ChannelCredentials {
+  const { tls } = host;
+  if ("insecure" in tls) return credentials.createInsecure();
+  const read = (file: string | undefined) => (file === undefined ? null : attempt(host, file, () => readFileSync(file)));
+  const files = [tls.caFile, tls.certFile, tls.keyFile];
+  const [ca = null, cert = null, key = null] = files.map(read);
+  const named = files.filter((file) => file !== undefined).join(", ");
+  return attempt(host, named, () => credentials.createSsl(ca, key, cert));
+}
+
+function attempt<T>(host: Host, files: string, act: () => T): T {
+  try {
+    return act();
+  } catch (cause) {
+    const text = cause instanceof Error ? cause.message : String(cause);
+    throw new FireRunnerError("FR-CONFIG", `host "${host.name}": the TLS files ${files} cannot be used: ${text}`, { cause });
+  }
+}
+
+function headersOf(token: string | undefined): Metadata {
+  const headers = new Metadata();
+  // Flintlock's scheme is Basic over the token itself, without a user name.
+  if (token !== undefined) headers.set("authorization", `Basic ${Buffer.from(token).toString("base64")}`);
+  return headers;
+}
