@@ -1,0 +1,286 @@
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { FireRunnerError } from "../model/errors.js";
+import { aMicrovm, createGuestWorld, type GuestWorld, secretOf, serviceKey, token, traceId } from "./guest.fixture.js";
+import { createGuest } from "./guest.js";
+
+let world: GuestWorld;
+
+beforeEach(async () => {
+  world = await createGuestWorld();
+});
+
+afterEach(async () => {
+  world.guest.stop();
+  await world.store.stop();
+});
+
+/** Lets everything that is ready to go on do so. */
+const settle = () => new Promise((resolve) => setImmediate(resolve));
+
+describe("the metadata of a microVM", () => {
+  it("holds boot data and a mark that is read back, always the same", () => {
+    const metadata = world.guest.bootMetadata(aMicrovm());
+    expect(Object.keys(metadata)).toEqual(["firerunner-boot", "firerunner-mark"]);
+    expect(metadata["firerunner-boot"]).toContain("\nurl=https://fr.example:8471\n");
+    expect(world.guest.bootMetadata(aMicrovm())).toEqual(metadata);
+    expect(world.guest.readMark(metadata)).toEqual({ vm: "vm-a", pool: "small", connection: "gl" });
+    expect(world.guest.readMark({})).toBeUndefined();
+  });
+});
+
+describe("a session", () => {
+  it("is known by its secret alone", async () => {
+    await world.session();
+    expect(world.guest.authenticate("vm-a", secretOf("a"))).toBeDefined();
+    expect(world.guest.authenticate("vm-a", secretOf("b"))).toBeUndefined();
+    expect(world.guest.authenticate("vm-b", secretOf("a"))).toBeUndefined();
+    expect(world.guest.authenticate("", "")).toBeUndefined();
+  });
+
+  it("does not exist before the claim", () => {
+    expect(world.guest.authenticate("vm-a", secretOf("a"))).toBeUndefined();
+    expect(world.guest.lastHeardAt("vm-a")).toBeUndefined();
+  });
+
+  it("ends with the microVM's record, in every call", async () => {
+    const session = await world.session();
+    await world.remove("guestReport");
+    await world.remove("microvm");
+    expect(world.guest.authenticate("vm-a", secretOf("a"))).toBeUndefined();
+    expect(world.guest.lastHeardAt("vm-a")).toBeUndefined();
+    expect(await world.guest.next(session, 1000)).toBe("unknown");
+    expect(world.guest.config(session)).toEqual({ outcome: "unknown" });
+    expect(await world.guest.heartbeat(session, "started")).toBe("unknown");
+    expect(world.guest.log(session, "x")).toEqual({ outcome: "unknown" });
+    expect(await world.guest.done(session, { exitCode: 0, reason: "finished" })).toBe("unknown");
+    expect(world.store.count("guestReport")).toBe(0);
+  });
+
+  it("is heard with every call, and that is not committed", async () => {
+    const session = await world.session();
+    const before = world.commits();
+    world.clock.advance(10_000);
+    world.guest.authenticate("vm-a", secretOf("a"));
+    expect(await world.guest.heartbeat(session, "parked")).toBe("continue");
+    expect(world.guest.lastHeardAt("vm-a")).toBe(world.clock.now());
+    expect(world.commits()).toBe(before);
+  });
+});
+
+describe("a guest that waits", () => {
+  it("is told to run the moment its identity is ready", async () => {
+    const session = await world.session();
+    const next = world.guest.next(session, 25_000);
+    await world.putIdentity({ state: "wanted" });
+    await settle();
+    await world.putIdentity();
+    expect(await next).toBe("run");
+    expect(world.clock.timers()).toBe(0);
+  });
+
+  it("is told to stop the moment its microVM is to go", async () => {
+    const session = await world.session();
+    const next = world.guest.next(session, 25_000);
+    await world.putMicrovm({ phase: "draining" });
+    expect(await next).toBe("stop");
+    expect(await world.guest.next(session, 25_000)).toBe("stop");
+    expect(await world.guest.heartbeat(session, "parked")).toBe("stop");
+  });
+
+  it("is told that its session ended when its records go", async () => {
+    const session = await world.session();
+    const next = world.guest.next(session, 25_000);
+    await world.remove("microvm");
+    expect(await next).toBe("unknown");
+  });
+
+  it("parks on when the time is over", async () => {
+    const session = await world.session();
+    const next = world.guest.next(session, 25_000);
+    world.clock.advance(24_999);
+    // Something that matters to others, and something of its own that changes nothing.
+    await world.putMicrovm(aMicrovm({ name: "vm-b" }));
+    await world.putMicrovm({ phase: "parked" });
+    await settle();
+    world.clock.advance(1);
+    expect(await next).toBe("park");
+    expect(await world.guest.next(session, 0)).toBe("park");
+  });
+
+  it("has one call that waits: a newer one takes its place", async () => {
+    const session = await world.session();
+    const older = world.guest.next(session, 25_000);
+    const newer = world.guest.next(session, 25_000);
+    expect(await older).toBe("park");
+    await world.putIdentity();
+    expect(await newer).toBe("run");
+  });
+
+  it("is let go when it hung up", async () => {
+    const session = await world.session();
+    const gone = new AbortController();
+    const next = world.guest.next(session, 25_000, gone.signal);
+    gone.abort();
+    expect(await next).toBe("park");
+    expect(world.clock.timers()).toBe(0);
+  });
+
+  it("is sent away when too many wait, and when the service stops", async () => {
+    const small = await createGuestWorld({ maxWaiters: 0 });
+    expect(await small.guest.next(await small.session(), 25_000)).toBe("unavailable");
+    const session = await world.session();
+    const next = world.guest.next(session, 25_000);
+    world.guest.stop();
+    expect(await next).toBe("unavailable");
+    expect(await world.guest.next(session, 25_000)).toBe("unavailable");
+  });
+});
+
+describe("the configuration", () => {
+  it("is given as often as it is asked for, until the runner was started", async () => {
+    await world.putIdentity();
+    const session = await world.session();
+    const first = world.guest.config(session);
+    expect(first).toMatchObject({ outcome: "given", toml: expect.stringContaining(`token = "${token}"`) });
+    expect(world.guest.config(session)).toEqual(first);
+    await world.guest.heartbeat(session, "starting");
+    expect(world.guest.config(session)).toEqual(first);
+    expect(await world.guest.heartbeat(session, "started")).toBe("continue");
+    expect(world.guest.config(session)).toEqual({ outcome: "over" });
+  });
+
+  it("names the connection's address and the runner", async () => {
+    await world.putIdentity();
+    const config = world.guest.config(await world.session());
+    expect(config).toMatchObject({
+      toml: expect.stringMatching(/name = "vm-a"[\s\S]*url = "https:\/\/gitlab\.example\.com"[\s\S]*id = 42/),
+    });
+  });
+
+  it("does not exist before the identity is ready: a parked guest holds no credential", async () => {
+    const session = await world.session();
+    expect(world.guest.config(session)).toEqual({ outcome: "not-yet" });
+    await world.putIdentity({ state: "wanted" });
+    expect(world.guest.config(session)).toEqual({ outcome: "not-yet" });
+    await world.putIdentity({ state: "leaving" });
+    expect(world.guest.config(session)).toEqual({ outcome: "not-yet" });
+  });
+
+  it("is no longer given once the microVM is to go or has ended", async () => {
+    await world.putIdentity();
+    const session = await world.session();
+    await world.putMicrovm({ phase: "draining" });
+    expect(world.guest.config(session)).toEqual({ outcome: "over" });
+    await world.putMicrovm({ phase: "assigned" });
+    await world.guest.done(session, { exitCode: 1, reason: "failed" });
+    expect(world.guest.config(session)).toEqual({ outcome: "over" });
+  });
+
+  it("fails loudly when the token was sealed with another key", async () => {
+    await world.putIdentity({ sealedToken: "v1.AAAA" });
+    const session = await world.session();
+    expect(() => world.guest.config(session)).toThrow(FireRunnerError);
+  });
+});
+
+describe("a heartbeat", () => {
+  it.each(["started", "running"] as const)("that says %s is written down once", async (state) => {
+    await world.putIdentity();
+    const session = await world.session();
+    await world.guest.heartbeat(session, state);
+    const startedAt = world.clock.now();
+    expect(world.report()?.startedAt).toBe(startedAt);
+    const before = world.commits();
+    world.clock.advance(10_000);
+    await world.guest.heartbeat(session, "running");
+    expect(world.report()?.startedAt).toBe(startedAt);
+    expect(world.commits()).toBe(before);
+  });
+
+  it("cannot have started what was never given", async () => {
+    const session = await world.session();
+    await world.guest.heartbeat(session, "started");
+    expect(world.report()?.startedAt).toBeUndefined();
+  });
+});
+
+describe("an end", () => {
+  it("is remembered as it was told first", async () => {
+    const session = await world.session();
+    expect(await world.guest.done(session, { exitCode: 3, reason: "failed" })).toBe("remembered");
+    const at = world.clock.now();
+    world.clock.advance(1000);
+    expect(await world.guest.done(session, { exitCode: 0, reason: "finished" })).toBe("remembered");
+    expect(world.report()?.done).toEqual({ at, exitCode: 3, reason: "failed" });
+    expect(await world.guest.heartbeat(session, "running")).toBe("stop");
+    expect(await world.guest.next(session, 1000)).toBe("stop");
+  });
+
+  it("is still heard from a microVM that is to go", async () => {
+    const session = await world.session();
+    await world.putMicrovm({ phase: "draining" });
+    expect(await world.guest.done(session, { exitCode: 0, reason: "finished" })).toBe("remembered");
+  });
+});
+
+describe("a guest's log", () => {
+  it("comes without the token that the service holds", async () => {
+    await world.putIdentity();
+    const session = await world.session();
+    const log = world.guest.log(session, `the runner said ${token} and ended`);
+    expect(log).toEqual({ outcome: "taken", text: "the runner said [redacted] and ended", traceId });
+  });
+
+  it("is taken a few times only", async () => {
+    const session = await world.session();
+    const outcomes = Array.from({ length: 6 }, () => world.guest.log(session, "x").outcome);
+    expect(outcomes).toEqual(["taken", "taken", "taken", "taken", "refused", "refused"]);
+  });
+});
+
+describe("reports and the leader", () => {
+  it("a conflict with somebody else's write is settled by asking again", async () => {
+    const session = await world.session();
+    await world.putIdentity();
+    let interfered = false;
+    const store = {
+      ...wrapped(world),
+      commit: async (batch: Parameters<typeof world.store.commit>[0]) => {
+        if (!interfered) {
+          interfered = true;
+          await world.guest.done(session, { exitCode: 0, reason: "finished" });
+        }
+        return world.store.commit(batch);
+      },
+    };
+    const { sealer, clock } = world;
+    const guest = createGuest({ store, sealer, clock, key: serviceKey, owner: "acme", url: () => "http://h:1" });
+    await guest.heartbeat(session, "started");
+    expect(world.report()).toMatchObject({ startedAt: clock.now(), done: { reason: "finished" } });
+    guest.stop();
+  });
+
+  it("a report that always changes is given up with FR-CONFLICT", async () => {
+    const session = await world.session();
+    const store = { ...wrapped(world), commit: async () => ({ outcome: "conflict", conflicts: [] }) as const };
+    const { sealer, clock } = world;
+    const guest = createGuest({ store, sealer, clock, key: serviceKey, owner: "acme", url: () => "http://h:1" });
+    await expect(guest.done(session, { exitCode: 0, reason: "finished" })).rejects.toMatchObject({ code: "FR-CONFLICT", retryable: true });
+    guest.stop();
+  });
+});
+
+/** The world's store as an object whose methods a test may replace. */
+function wrapped({ store }: GuestWorld): GuestWorld["store"] {
+  return {
+    get: store.get.bind(store),
+    list: store.list.bind(store),
+    count: store.count.bind(store),
+    commit: store.commit.bind(store),
+    watch: store.watch.bind(store),
+    events: store.events.bind(store),
+    acquireLease: store.acquireLease.bind(store),
+    releaseLease: store.releaseLease.bind(store),
+    stop: store.stop.bind(store),
+  };
+}

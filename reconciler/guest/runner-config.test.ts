@@ -1,0 +1,34 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { runnerConfigToml, tomlText } from "./runner-config.js";
+
+describe("the runner's configuration", () => {
+  it("is one runner for one job with bash", () => {
+    expect(runnerConfigToml({ vm: "vm-a", url: "https://gitlab.example.com", runnerId: 42, token: "glrt-abc" }).split("\n")).toEqual([
+      "concurrent = 1",
+      'log_level = "info"',
+      "",
+      "[[runners]]",
+      '  name = "vm-a"',
+      '  url = "https://gitlab.example.com"',
+      "  id = 42",
+      '  token = "glrt-abc"',
+      '  executor = "shell"',
+      '  shell = "bash"',
+      "",
+    ]);
+  });
+
+  it("keeps any text within its quotes", () => {
+    fc.assert(
+      fc.property(fc.string({ unit: "binary" }), (text) => {
+        const written = tomlText(text);
+        // What TOML forbids in a basic string: control characters, and quotes or backslashes that are not escaped.
+        const escaped = /^"(?:[^"\\]|\\[btnfr"\\]|\\u[0-9a-f]{4})*"$/u.test(written);
+        const control = [...written].some((character) => character < " " || character === "\u007f");
+        return escaped && !control && JSON.parse(written) === text;
+      }),
+    );
+    expect(tomlText('a"b\\c\n\u007f')).toBe('"a\\"b\\\\c\\n\\u007f"');
+  });
+});
