@@ -25,6 +25,11 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   "FR-CONFIG": 503,
   "FR-STORE": 503,
   "FR-NOT-LEADER": 503,
+  "FR-FORGE-UNREACHABLE": 502,
+  "FR-FORGE-UNAUTHORIZED": 502,
+  "FR-FORGE-RATE-LIMITED": 502,
+  "FR-FORGE-REJECTED": 502,
+  "FR-FORGE-NOT-FOUND": 502,
 };
 
 /** What the HTTP layer itself refuses, by status. */
@@ -50,13 +55,13 @@ const bodyRefusals: Readonly<Record<string, string>> = {
 };
 
 /**
- * The answer to something that was thrown. Refusals are told in full; of a fault (status 500 and above) only what the
- * table of codes says about it, because its message may hold paths, addresses or SQL.
+ * The answer to something that was thrown. Refusals are told in full, and so is what a forge said; of a fault (any other
+ * status of 500 and above) only what the table of codes says about it, because its message may hold paths or SQL.
  */
 export function errorResponse(caught: unknown): ErrorResponse {
   if (caught instanceof FireRunnerError) {
     const status = statuses[caught.code] ?? 500;
-    if (status >= 500) return { status, body: { code: caught.code, message: errorCodes[caught.code] }, fault: true };
+    if (status >= 500 && status !== 502) return { status, body: { code: caught.code, message: errorCodes[caught.code] }, fault: true };
     const details = Object.keys(caught.details).length > 0 ? { details: caught.details } : {};
     return { status, body: { code: caught.code, message: caught.message, ...details }, fault: false };
   }

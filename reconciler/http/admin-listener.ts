@@ -1,0 +1,68 @@
+import type { FastifyInstance } from "fastify";
+import type { Clock } from "../model/clock.js";
+import type { Connection } from "../model/connection.js";
+import { FireRunnerError } from "../model/errors.js";
+import type { Listener } from "../model/service.js";
+import type { Store } from "../store/port.js";
+import type { Logger } from "../telemetry/logger.js";
+import type { Metrics } from "../telemetry/metrics.js";
+import type { Declarations } from "./declarations.js";
+import { type RunningListener, startListener } from "./listener.js";
+import { registerDeclaredRoutes } from "./routes/declared.js";
+import { registerEventRoutes } from "./routes/events.js";
+import { registerFleetRoutes } from "./routes/fleet.js";
+import { type Readiness, registerHealthRoutes } from "./routes/health.js";
+import { registerJobRoutes } from "./routes/jobs.js";
+import { registerMicrovmRoutes } from "./routes/microvms.js";
+import { sameSecret } from "./same-secret.js";
+
+export interface AdminListenerOptions {
+  readonly listener: Listener;
+  readonly store: Store;
+  readonly declarations: Declarations;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  /** The bearer token without which nothing but `/health` answers. */
+  readonly token: string;
+  readonly readiness: () => Promise<Readiness> | Readiness;
+  /** The log of a job as its forge has it now; undefined when it has none. */
+  readonly jobLog: (connection: Connection, projectId: number, jobId: number) => Promise<string | undefined>;
+  readonly tlsIntervalMs?: number;
+  readonly stopTimeoutMs?: number;
+}
+
+const openPaths: ReadonlySet<string> = new Set(["/health"]);
+
+/** The admin API: everything that people and their tools may see and change. */
+export function startAdminListener(options: AdminListenerOptions): Promise<RunningListener> {
+  return startListener({
+    ...options,
+    name: "admin",
+    bodyLimitBytes: 8 * 1_048_576,
+    register(app) {
+      requireToken(app, options.token);
+      registerHealthRoutes(app, options);
+      registerDeclaredRoutes(app, options);
+      registerFleetRoutes(app, options);
+      registerMicrovmRoutes(app, options);
+      registerJobRoutes(app, options);
+      registerEventRoutes(app, options);
+    },
+  });
+}
+
+function requireToken(app: FastifyInstance, token: string): void {
+  app.addHook("onRequest", async (request, reply) => {
+    if (openPaths.has(request.routeOptions.url ?? "")) return;
+    const [, given] = /^Bearer\s+(\S+)$/i.exec(request.headers.authorization ?? "") ?? [];
+    if (given !== undefined && sameSecret(given, token)) return;
+    reply.header("www-authenticate", "Bearer");
+    throw new FireRunnerError(
+      "FR-UNAUTHORIZED",
+      given === undefined
+        ? "the admin API needs its token: send the header Authorization: Bearer TOKEN"
+        : "the token is not the one of this admin API",
+    );
+  });
+}

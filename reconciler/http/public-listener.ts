@@ -1,0 +1,157 @@
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { parseWebhook, verifyWebhook } from "../forge/gitlab/webhook.js";
+import type { Clock } from "../model/clock.js";
+import type { Connection } from "../model/connection.js";
+import { FireRunnerError } from "../model/errors.js";
+import type { Listener } from "../model/service.js";
+import type { Store } from "../store/port.js";
+import type { Logger } from "../telemetry/logger.js";
+import type { Metrics } from "../telemetry/metrics.js";
+import { errorResponse, httpError } from "./error-response.js";
+import { type RunningListener, startListener } from "./listener.js";
+import { createLogGate } from "./log-gate.js";
+import { drainBody, readBody } from "./request-body.js";
+import { sameSecret } from "./same-secret.js";
+import { createWebhookIntake } from "./webhook-intake.js";
+
+export interface PublicListenerOptions {
+  readonly listener: Listener;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  /** The secret behind `env:NAME` or `file:PATH`; throws `FR-CONFIG` when there is none. Called for every webhook. */
+  readonly resolveSecret: (ref: string) => string;
+  readonly limits?: Partial<WebhookLimits>;
+  readonly tlsIntervalMs?: number;
+  readonly stopTimeoutMs?: number;
+}
+
+export interface WebhookLimits {
+  /** Larger bodies are not parsed. */
+  readonly parsedBytes: number;
+  /** Larger ones with the right token are read and forgotten up to here: GitLab sends at most 25 MB. */
+  readonly drainedBytes: number;
+  readonly drainMs: number;
+  readonly maxWaitingHints: number;
+}
+
+const defaultLimits: WebhookLimits = { parsedBytes: 1_048_576, drainedBytes: 32 * 1_048_576, drainMs: 20_000, maxWaitingHints: 20_000 };
+
+type WebhookRequest = FastifyRequest<{ Params: { connection: string } }>;
+
+/** What a webhook's sender is told; GitLab shows it in its list of deliveries. */
+interface Answer {
+  readonly status: 200 | 202;
+  readonly outcome: string;
+}
+
+/**
+ * The listener that forges post to: `POST /webhooks/gitlab/<connection>`. 200 only after what the webhook says is
+ * durable; whatever is authentic but of no interest is answered 200 too, because GitLab mutes a webhook that is refused
+ * four times. 401 wrong secret, 400 not understood, 404 unknown connection, 415 not JSON, 413 too large.
+ */
+export async function startPublicListener(options: PublicListenerOptions): Promise<RunningListener> {
+  const { store, clock, metrics } = options;
+  const limits = { ...defaultLimits, ...options.limits };
+  const logger = options.logger.child({ listener: "public" });
+  const gate = createLogGate(clock);
+  const intake = createWebhookIntake({ store, clock, maxWaitingHints: limits.maxWaitingHints });
+
+  function secretsOf({ name, webhook }: Connection): { secret?: string; signingToken?: string } {
+    if (webhook.secret === undefined && webhook.signingToken === undefined) {
+      if (gate(`${name}/none`)) {
+        logger.warn({ connection: name }, "a webhook is refused: the connection has neither webhook.secret nor webhook.signingToken");
+      }
+      throw new FireRunnerError("FR-UNAUTHORIZED", `connection "${name}" takes no webhooks: it has neither a secret nor a signing token`);
+    }
+    return {
+      ...(webhook.secret === undefined ? {} : { secret: options.resolveSecret(webhook.secret) }),
+      ...(webhook.signingToken === undefined ? {} : { signingToken: options.resolveSecret(webhook.signingToken) }),
+    };
+  }
+
+  async function receive(request: WebhookRequest, connection: Connection): Promise<Answer> {
+    const secrets = secretsOf(connection);
+    const given = request.headers["x-gitlab-token"];
+    const tokenRight = secrets.secret !== undefined && typeof given === "string" && sameSecret(given, secrets.secret);
+    if (secrets.secret !== undefined && !tokenRight) throw unauthorized(connection);
+    if (!/^application\/json\s*(;|$)/i.test(request.headers["content-type"] ?? "")) throw httpError(415);
+
+    const body = await readBody(request.raw, limits.parsedBytes);
+    if (body.outcome === "cut") throw httpError(400);
+    if (body.outcome === "too-large") {
+      if (!tokenRight || !(await drainBody(request.raw, { bytes: limits.drainedBytes, ms: limits.drainMs, clock }))) throw httpError(413);
+      await intake.unread(connection);
+      return { status: 202, outcome: "too-large" };
+    }
+    if (!verifyWebhook({ headers: request.headers, rawBody: body.bytes, ...secrets, now: clock.now() })) throw unauthorized(connection);
+    const event = parseWebhook(parseJson(body.bytes));
+    if (event.kind !== "job") return { status: 200, outcome: "other-event" };
+    return { status: 200, outcome: await intake.job(connection, event) };
+  }
+
+  async function answer(request: WebhookRequest, reply: FastifyReply): Promise<FastifyReply> {
+    const name = request.params.connection;
+    const connection = store.get("connection", name)?.value.spec;
+    if (connection === undefined) {
+      metrics.webhook("unknown", "unknown-connection");
+      throw new FireRunnerError("FR-NOT-FOUND", "no connection has this name");
+    }
+    try {
+      const { status, outcome } = await receive(request, connection);
+      metrics.webhook(name, outcome);
+      return reply.code(status).header("content-type", "application/json").send(JSON.stringify({ outcome }));
+    } catch (error) {
+      const outcome = refusalOutcome(error);
+      metrics.webhook(name, outcome);
+      if (gate(`${name}/${outcome}`)) logger.warn({ error, connection: name }, "a webhook was refused");
+      throw error;
+    }
+  }
+
+  const running = await startListener({
+    ...options,
+    name: "public",
+    register(app) {
+      // Bodies are read by the handler: what may be read depends on who sends it.
+      app.removeAllContentTypeParsers();
+      app.addContentTypeParser("*", (_request, _payload, done) => done(null));
+      app.addHook("onResponse", async (request) => {
+        request.raw.resume();
+      });
+      app.post("/webhooks/gitlab/:connection", answer);
+    },
+  });
+  return {
+    url: running.url,
+    async stop() {
+      await running.stop();
+      intake.stop();
+    },
+  };
+}
+
+const unauthorized = ({ name }: Connection): FireRunnerError =>
+  new FireRunnerError(
+    "FR-UNAUTHORIZED",
+    `the webhook does not prove that it comes from the forge of connection "${name}"; compare its secret token`,
+  );
+
+function parseJson(bytes: Buffer): unknown {
+  try {
+    return JSON.parse(bytes.toString("utf8"));
+  } catch {
+    throw new FireRunnerError("FR-WEBHOOK-REFUSED", "the body is not valid JSON");
+  }
+}
+
+function refusalOutcome(error: unknown): string {
+  const names: Readonly<Record<number, string>> = {
+    400: "malformed",
+    401: "unauthorized",
+    413: "refused-too-large",
+    415: "wrong-content-type",
+  };
+  return names[errorResponse(error).status] ?? "failed";
+}
