@@ -1,0 +1,74 @@
+import type { LoopObserver } from "./control/ports.js";
+import type { ErrorCode } from "./model/errors.js";
+import { jobKey } from "./model/job.js";
+import { type Effect, effectLane } from "./plan/effect.js";
+import type { Store } from "./store/port.js";
+import type { Logger } from "./telemetry/logger.js";
+import type { Metrics } from "./telemetry/metrics.js";
+
+/** What a host or forge answered last. */
+export type LastAnswer = { readonly ok: true; readonly at: number } | { readonly ok: false; readonly at: number; readonly message: string };
+
+export interface ObserverOptions {
+  readonly store: Pick<Store, "get">;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly now: () => number;
+}
+
+/** An observer that also remembers, by lane (`host/<name>`, `connection/<name>`), how the last call there went. */
+export interface WatchfulObserver extends LoopObserver {
+  lastAnswer(lane: string): LastAnswer | undefined;
+}
+
+/** Failures that say something about the other side and not about one request. */
+const outages: ReadonlySet<ErrorCode> = new Set([
+  "FR-CONFIG",
+  "FR-HOST-UNREACHABLE",
+  "FR-HOST-UNAUTHORIZED",
+  "FR-FORGE-UNREACHABLE",
+  "FR-FORGE-UNAUTHORIZED",
+  "FR-FORGE-RATE-LIMITED",
+]);
+
+/** Turns the loop's work into log lines and metrics. Lines about a job or its microVM carry its trace id. */
+export function createLoopObserver({ store, logger, metrics, now }: ObserverOptions): WatchfulObserver {
+  const answers = new Map<string, LastAnswer>();
+
+  function traceOf(effect: Effect): { readonly traceId?: string } {
+    const record =
+      "vm" in effect ? store.get("microvm", effect.vm) : effect.kind === "readJob" ? store.get("job", jobKey(effect)) : undefined;
+    return record === undefined ? {} : { traceId: record.value.traceId };
+  }
+
+  return {
+    pass(durationMs, decisions, effects) {
+      metrics.reconciled(durationMs / 1000);
+      if (decisions > 0 || effects > 0) logger.debug({ durationMs, decisions, effects }, "the loop decided");
+    },
+    effect(effect, outcome, durationMs, error) {
+      metrics.effect(effect.kind, outcome);
+      const fields = { ...effect, durationMs, ...traceOf(effect) };
+      if (error === undefined) {
+        answers.set(effectLane(effect), { ok: true, at: now() });
+        logger.debug(fields, `${effect.kind} done`);
+        return;
+      }
+      if (outages.has(error.code)) answers.set(effectLane(effect), { ok: false, at: now(), message: `${error.code}: ${error.message}` });
+      logger.warn({ ...fields, code: error.code, error }, `${effect.kind} failed and is tried again: ${error.message}`);
+    },
+    fault(error) {
+      logger.error({ code: error.code, error }, `the loop failed and begins again: ${error.message}`);
+    },
+    lastAnswer: (lane) => answers.get(lane),
+  };
+}
+
+/** Writes every event that is committed to the log, with its trace id; the returned function ends it. */
+export function logEvents(store: Pick<Store, "watch">, logger: Logger): () => void {
+  return store.watch(({ events }) => {
+    for (const { type, subject, message, traceId } of events) {
+      logger.info({ event: type, [subject.kind]: subject.name, ...(traceId === undefined ? {} : { traceId }) }, message);
+    }
+  });
+}

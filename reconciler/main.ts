@@ -1,0 +1,199 @@
+import { existsSync, readFileSync } from "node:fs";
+import type { ControlSettings } from "./control/ports.js";
+import { systemRandom } from "./control/random.js";
+import { startReconciler } from "./control/reconciler.js";
+import { createGrpcFlintlock } from "./flintlock/grpc/create-grpc-flintlock.js";
+import { createGitLabForge } from "./forge/gitlab/gitlab-forge.js";
+import { createGuest } from "./guest/guest.js";
+import { startAdminListener } from "./http/admin-listener.js";
+import { createDeclarations, type Declarations } from "./http/declarations.js";
+import { startGuestListener } from "./http/guest-listener.js";
+import { startPublicListener } from "./http/public-listener.js";
+import { createLoopObserver, logEvents } from "./loop-observer.js";
+import { type Clock, type Random, systemClock } from "./model/clock.js";
+import { FireRunnerError } from "./model/errors.js";
+import { fleetSchema } from "./model/fleet.js";
+import type { Service } from "./model/service.js";
+import type { Refusal } from "./model/validation.js";
+import { readReadiness } from "./readiness.js";
+import { createSecretResolver, type ResolveSecret } from "./secrets/resolve-secret.js";
+import { createShutdown, type Shutdown } from "./shutdown.js";
+import { openStateDir, type StateDir } from "./state-dir.js";
+import { adminTokenFile, adminUrlFile } from "./state-files.js";
+import { createMemoryStore } from "./store/memory/memory-store.js";
+import type { Store } from "./store/port.js";
+import { createSealer } from "./store/sealer.js";
+import { openSqliteStore } from "./store/sqlite/sqlite-store.js";
+import { createLogger, type Logger } from "./telemetry/logger.js";
+import { createMetrics } from "./telemetry/metrics.js";
+import { watchStore } from "./telemetry/watch-store.js";
+import { checkYaml, readYamlFile, refusedInFile } from "./yaml-file.js";
+
+export interface StartServiceOptions {
+  readonly service: Service;
+  /** Where `env:` references and `LOG_LEVEL` are looked up; the process's own environment when left out. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly logger?: Logger;
+  readonly clock?: Clock;
+  readonly random?: Random;
+}
+
+/** A service that is up: its listeners answer and its loop runs. */
+export interface RunningService {
+  readonly urls: { readonly public: string; readonly guest: string; readonly admin: string };
+  readonly adminToken: string;
+  readonly store: Store;
+  /** Takes nothing new, ends what is under way within bounded time, and closes the store. MicroVMs and jobs go on. */
+  stop(): Promise<void>;
+}
+
+/** How long each part may take to stop: the loop waits for calls under way, listeners for requests. */
+const deadlinesMs = { loop: 20_000, listener: 8_000, client: 5_000, store: 5_000 } as const;
+
+/**
+ * Builds the whole service and starts it. Rejects with `FR-CONFIG` (state directory, key, certificates, addresses, fleet
+ * file), `FR-STORE` or `FR-STORE-NEWER`, and then nothing is left running.
+ */
+export async function startService(options: StartServiceOptions): Promise<RunningService> {
+  const { service } = options;
+  const env = options.env ?? process.env;
+  const clock = options.clock ?? systemClock;
+  const logger = options.logger ?? createLogger({ level: service.telemetry.logLevel, env });
+  const shutdown = createShutdown(clock, logger);
+  try {
+    return await build({
+      service,
+      clock,
+      random: options.random ?? systemRandom,
+      logger,
+      shutdown,
+      resolveSecret: createSecretResolver(env),
+    });
+  } catch (caught) {
+    await shutdown.run();
+    throw caught;
+  }
+}
+
+interface Parts {
+  readonly service: Service;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly shutdown: Shutdown;
+  readonly resolveSecret: ResolveSecret;
+}
+
+/** What is started first is stopped last: webhooks end first, then the loop; the store outlives everything that writes. */
+async function build({ service, clock, random, logger, shutdown, resolveSecret }: Parts): Promise<RunningService> {
+  const { listeners, owner } = service;
+  const stateDir = openStateDir(service.stateDir);
+  const key = keyOf(service, stateDir, resolveSecret);
+  const adminToken = service.admin.token === undefined ? stateDir.secret(adminTokenFile, 32) : resolveSecret(service.admin.token);
+  const caPem = service.guest.caFile === undefined ? {} : { caPem: readCa(service.guest.caFile) };
+  const sealer = createSealer(key);
+
+  const store = openStore(service, stateDir, { clock, random, logger });
+  shutdown.add("the store", deadlinesMs.store, () => store.stop());
+  const metrics = createMetrics();
+  shutdown.add("the metrics", deadlinesMs.store, watchStore(store, metrics));
+  shutdown.add("the event log", deadlinesMs.store, logEvents(store, logger));
+  const declarations = createDeclarations({ store, clock });
+  if (service.fleetFile !== undefined) await applyFleetFile(service.fleetFile, declarations, logger);
+
+  const forge = createGitLabForge({ clock, random, resolveSecret });
+  shutdown.add("the forge client", deadlinesMs.client, () => forge.stop());
+  const flintlock = createGrpcFlintlock({ clock, random, resolveSecret });
+  shutdown.add("the host client", deadlinesMs.client, () => flintlock.stop());
+
+  // Guests are told an address that is known only when their listener is bound, which needs them.
+  let guestUrl = service.guest.url ?? "";
+  const guest = createGuest({ store, sealer, clock, key, owner, url: () => guestUrl, ...caPem });
+  const guestListener = await startGuestListener({ listener: listeners.guest, guest, logger, clock });
+  shutdown.add("the guest listener", deadlinesMs.listener, () => guestListener.stop());
+  guestUrl ||= guestListener.url;
+  if (service.guest.url === undefined && /^(0\.0\.0\.0|\[::\]):/.test(listeners.guest.listen)) {
+    logger.warn({ guestUrl }, "guest.url is not set: guests are sent to this machine's loopback address, where only guests on it arrive");
+  }
+
+  const observer = createLoopObserver({ store, logger, metrics, now: () => clock.now() });
+  let leading = () => false;
+  const adminListener = await startAdminListener({
+    listener: listeners.admin,
+    store,
+    declarations,
+    clock,
+    logger,
+    metrics,
+    token: adminToken,
+    readiness: () => readReadiness({ store, clock, observer, leading }),
+    jobLog: (connection, projectId, jobId) => forge.jobLog(connection, projectId, jobId),
+  });
+  shutdown.add("the admin listener", deadlinesMs.listener, () => adminListener.stop());
+
+  const ports = { store, sealer, flintlock, forge, guest, clock, random, observer };
+  const reconciler = startReconciler(ports, controlSettings(service, random));
+  shutdown.add("the loop", deadlinesMs.loop, () => reconciler.stop());
+  leading = () => reconciler.status().leading;
+
+  const publicListener = await startPublicListener({ listener: listeners.public, store, clock, logger, metrics, resolveSecret });
+  shutdown.add("the public listener", deadlinesMs.listener, () => publicListener.stop());
+
+  const urls = { public: publicListener.url, guest: guestListener.url, admin: adminListener.url };
+  stateDir.write(adminUrlFile, `${urls.admin}\n`);
+  const where = service.admin.token === undefined ? `in ${stateDir.path(adminTokenFile)}` : "the one that was given";
+  logger.info({ owner, urls }, `FireRunner is up; the admin API's token is ${where}`);
+  return { urls, adminToken, store, stop: () => shutdown.run() };
+}
+
+/** A new key for an old store would make its secrets unreadable and its microVMs strangers: that is refused. */
+function keyOf(service: Service, stateDir: StateDir, resolveSecret: ResolveSecret): string {
+  if (service.key !== undefined) return resolveSecret(service.key);
+  const storeFile = storeFileOf(service, stateDir);
+  if (!stateDir.has(keyFile) && storeFile !== undefined && existsSync(storeFile)) {
+    throw new FireRunnerError(
+      "FR-CONFIG",
+      `the store ${storeFile} exists, but its key ${stateDir.path(keyFile)} does not: bring the key back, or remove the store to begin anew`,
+    );
+  }
+  return stateDir.secret(keyFile, 32);
+}
+
+const keyFile = "key";
+
+function storeFileOf({ store }: Service, stateDir: StateDir): string | undefined {
+  return store.kind === "memory" ? undefined : (store.path ?? stateDir.path("store.db"));
+}
+
+function openStore(service: Service, stateDir: StateDir, { clock, random, logger }: Pick<Parts, "clock" | "random" | "logger">): Store {
+  const onFault = (error: FireRunnerError) => logger.error({ error, code: error.code }, error.message);
+  const path = storeFileOf(service, stateDir);
+  return path === undefined ? createMemoryStore({ clock, random, onFault }) : openSqliteStore({ path, clock, random, onFault });
+}
+
+function readCa(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (caught) {
+    throw FireRunnerError.from(caught, "FR-CONFIG", `reading guest.caFile ${file}`);
+  }
+}
+
+async function applyFleetFile(path: string, declarations: Declarations, logger: Logger): Promise<void> {
+  const file = readYamlFile(path, "FR-CONFIG");
+  const applied = await declarations.apply(checkYaml(fleetSchema, file, "FR-CONFIG")).catch((error: unknown) => {
+    if (!(error instanceof FireRunnerError) || error.code !== "FR-INVALID") throw error;
+    throw refusedInFile(error.details.refusals as readonly Refusal[], file, "FR-CONFIG");
+  });
+  const changed = applied.filter(({ outcome }) => outcome !== "unchanged").map(({ kind, name, outcome }) => `${kind}/${name} ${outcome}`);
+  logger.info({ fleetFile: path, changed }, "the fleet file is applied");
+}
+
+function controlSettings({ owner, schedules }: Service, random: Random): ControlSettings {
+  const { pollS, listHostsS, sweepS, settleS } = schedules;
+  return {
+    owner,
+    holder: `${owner}-${random.hex(8)}`,
+    schedules: { pollMs: pollS * 1000, listHostsMs: listHostsS * 1000, sweepMs: sweepS * 1000, settleMs: settleS * 1000 },
+  };
+}
