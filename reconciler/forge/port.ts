@@ -55,6 +55,8 @@ export interface ForgePort {
   readJob(connection: Connection, projectId: number, jobId: number): Promise<ForgeJob | undefined>;
   /** Jobs that wait or run: of one project, or of every project of the connection's scope. */
   activeJobs(connection: Connection, projectId?: number): Promise<ActiveJobs>;
+  /** The job's log as text, its end if it is very long; undefined when the forge does not know the job. */
+  jobLog(connection: Connection, projectId: number, jobId: number): Promise<string | undefined>;
   makeRunner(connection: Connection, request: RunnerRequest): Promise<MadeRunner>;
   /** Runners of the connection's scope whose description begins with `prefix`. */
   findRunners(connection: Connection, prefix: string): Promise<readonly ForgeRunner[]>;

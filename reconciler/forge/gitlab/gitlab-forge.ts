@@ -1,0 +1,47 @@
+import type { Clock, Random } from "../../model/clock.js";
+import type { ForgePort } from "../port.js";
+import { activeJobs } from "./active-jobs.js";
+import { createCalls } from "./calls.js";
+import { createClients } from "./client.js";
+import { createTransport } from "./exchange.js";
+import { readJob } from "./job-calls.js";
+import { readJobLog } from "./job-log.js";
+import { createLimiter } from "./limiter.js";
+import { defaultForgeLimits, type ForgeLimits } from "./limits.js";
+import { deleteRunner, findRunners, makeRunner, pauseRunner, runningJobs } from "./runner-calls.js";
+import { createScopeProjects } from "./scope-projects.js";
+
+export interface GitLabForgeOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  /** The secret behind `env:NAME` or `file:PATH`, asked for with every request; throws `FR-CONFIG` when there is none. */
+  readonly resolveSecret: (ref: string) => string | Promise<string>;
+  readonly limits?: Partial<ForgeLimits>;
+}
+
+/** GitLab behind the port: any number of connections, each with its own bounded lane of requests. */
+export function createGitLabForge(options: GitLabForgeOptions): ForgePort {
+  const { clock, random, resolveSecret } = options;
+  const limits = { ...defaultForgeLimits, ...options.limits };
+  const transport = createTransport(clock);
+  const limiter = createLimiter(limits.concurrency, limits.queue);
+  const sender = { clock, random, transport, limiter, limits, resolveSecret };
+  const calls = createCalls(clock);
+  const gitlab = { clock, calls, clients: createClients(sender, limits), limits };
+  const projects = createScopeProjects(clock, limits);
+
+  return {
+    readJob: (connection, projectId, jobId) => readJob(gitlab, connection, projectId, jobId),
+    activeJobs: (connection, projectId) => activeJobs(gitlab, projects, connection, projectId),
+    jobLog: (connection, projectId, jobId) => readJobLog(gitlab, sender, connection, projectId, jobId),
+    makeRunner: (connection, request) => makeRunner(gitlab, connection, request),
+    findRunners: (connection, prefix) => findRunners(gitlab, connection, prefix),
+    pauseRunner: (connection, runnerId) => pauseRunner(gitlab, connection, runnerId),
+    runningJobs: (connection, runnerId) => runningJobs(gitlab, connection, runnerId),
+    deleteRunner: (connection, runnerId) => deleteRunner(gitlab, connection, runnerId),
+    async stop() {
+      await calls.stop();
+      transport.stop();
+    },
+  };
+}

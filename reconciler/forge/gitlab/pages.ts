@@ -1,0 +1,46 @@
+import type { Answer, Client } from "./client.js";
+import { type Attempt, unreadableError } from "./failure.js";
+
+/** The items of a list; `complete` is false when the forge has more pages than are read. */
+export interface Listed {
+  readonly items: readonly unknown[];
+  readonly complete: boolean;
+}
+
+const perPage = 100;
+const nextKeys = ["cursor", "page", "id_after", "id_before"] as const;
+
+/**
+ * Reads a list page by page. Gitbeaker's own list methods do not tell whether they stopped early, so the pages are
+ * followed here: by the `Link` header's query (keyset pages) or by `X-Next-Page`, always at the same path.
+ */
+export async function readPages(
+  client: Client,
+  attempt: Attempt,
+  path: string,
+  query: Readonly<Record<string, unknown>>,
+  maxPages: number,
+): Promise<Listed> {
+  const items: unknown[] = [];
+  let next: Readonly<Record<string, string>> = {};
+  for (let pages = 1; ; pages += 1) {
+    const answer = await client.get(path, { ...query, perPage, ...next });
+    if (!Array.isArray(answer.body)) throw unreadableError(attempt, "a list was expected");
+    items.push(...answer.body);
+    const following = nextOf(answer);
+    if (following === undefined) return { items, complete: true };
+    if (pages >= maxPages || same(following, next)) return { items, complete: false };
+    next = following;
+  }
+}
+
+function nextOf(answer: Answer): Readonly<Record<string, string>> | undefined {
+  const link = /<([^<>]{1,4000})>\s*;\s*rel="next"/.exec(answer.headers.link ?? "")?.[1];
+  const query = link === undefined ? undefined : new URLSearchParams(link.slice(link.indexOf("?") + 1));
+  const found = Object.fromEntries(nextKeys.flatMap((key) => (query?.get(key) ? [[key, query.get(key) ?? ""]] : [])));
+  if (Object.keys(found).length > 0) return found;
+  const page = answer.headers["x-next-page"];
+  return page !== undefined && /^\d{1,9}$/.test(page) ? { page } : undefined;
+}
+
+const same = (a: Readonly<Record<string, string>>, b: Readonly<Record<string, string>>): boolean => JSON.stringify(a) === JSON.stringify(b);
