@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, it } from "vitest";
 import type { Hint, Operation } from "../model/front-door.js";
 import type { CommitResult, Expectation, Store, Write } from "./port.js";
-import { event, hint, type StoreWorld, storeWorld } from "./store-contract.fixture.js";
+import { event, hint, type StoreWorld, storeWorld } from "./store-world.fixture.js";
 
 export interface StoreModelOptions {
   /** How many random histories are lived through. */
