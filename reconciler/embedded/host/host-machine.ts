@@ -1,0 +1,217 @@
+import { create } from "@bufbuild/protobuf";
+import { type MicroVM, MicroVMSchema, type MicroVMSpec, MicroVMStatus_MicroVMState as State } from "../../../proto/gen/types/microvm_pb.js";
+import type { Clock, Random } from "../../model/clock.js";
+import { checkSpec } from "./check-spec.js";
+import type { DialBoard } from "./dials.js";
+import type { VmDriver } from "./driver.js";
+import { HostError } from "./host-error.js";
+import { keepSpec, shownSpec, tidySpec } from "./kept-spec.js";
+import { type Progress, shownStatus } from "./shown-status.js";
+import { ulid } from "./ulid.js";
+
+/** How fast a host works. */
+export interface HostTimings {
+  /** What building a microVM takes before it is spawned. */
+  readonly buildMs: number;
+  readonly removeMs: number;
+  /** The n-th try in vain is followed by n times this. */
+  readonly backoffMs: number;
+  /** After so many retries a microVM is FAILED. */
+  readonly retries: number;
+  /** How often every microVM is looked at without being asked: dead ones are started again then. */
+  readonly resyncMs: number;
+}
+
+/** A real host's timings, with images that are there already. */
+export const usualTimings: HostTimings = { buildMs: 200, removeMs: 100, backoffMs: 20_000, retries: 10, resyncMs: 600_000 };
+
+export interface HostMachineOptions {
+  readonly driver: VmDriver;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly timings: HostTimings;
+  readonly dials: DialBoard;
+}
+
+interface Kept {
+  readonly spec: MicroVMSpec & { uid: string };
+  version: number;
+  state: State;
+  retry: number;
+  progress: Progress;
+  /** Takes back the timer of the next try; while it runs nothing else is done with the microVM. */
+  backoff?: () => void;
+}
+
+/** The microVMs of one host, and its one worker, which builds and removes them one after the other. */
+export class HostMachine {
+  private readonly microvms = new Map<string, Kept>();
+  private readonly queue = new Set<string>();
+  private working: Promise<void> | undefined;
+  private readonly pauses = new Map<() => void, () => void>();
+  private forgetResync: () => void = () => undefined;
+  private stopped = false;
+
+  constructor(private readonly options: HostMachineOptions) {
+    this.armResync();
+  }
+
+  /** Takes a specification, or throws the host's refusal. The microVM is built later. */
+  create(asked: MicroVMSpec): MicroVM {
+    const tidied = tidySpec(asked);
+    checkSpec(tidied);
+    const uid = ulid(this.options.clock.now(), this.options.random);
+    const kept: Kept = {
+      spec: Object.assign(keepSpec(tidied, uid), { uid }),
+      version: 1,
+      state: State.PENDING,
+      retry: 0,
+      progress: "nothing",
+    };
+    this.microvms.set(uid, kept);
+    this.enqueue(uid);
+    return show(kept);
+  }
+
+  get(uid: string): MicroVM | undefined {
+    const kept = this.microvms.get(uid);
+    return kept === undefined ? undefined : show(kept);
+  }
+
+  /** All of them, in no particular order. */
+  list(): MicroVM[] {
+    const shown = [...this.microvms.values()].map((kept) => ({ kept, place: this.options.random.next() }));
+    return shown.toSorted((a, b) => a.place - b.place).map(({ kept }) => show(kept));
+  }
+
+  isRunning(uid: string): boolean {
+    return this.options.driver.isRunning(uid);
+  }
+
+  /** Marks it for removal; false when it is not known. Repeating is harmless. */
+  delete(uid: string): boolean {
+    const kept = this.microvms.get(uid);
+    if (kept === undefined) return false;
+    save(kept, State.DELETING, 0);
+    if (!this.options.dials.take("lateDeletes")) this.enqueue(uid);
+    return true;
+  }
+
+  /** Ends the worker's waits and settles when it rests. The microVMs are the driver's to end. */
+  async stop(): Promise<void> {
+    this.stopped = true;
+    this.forgetResync();
+    for (const { backoff } of this.microvms.values()) backoff?.();
+    for (const [takeBack, resume] of this.pauses) {
+      takeBack();
+      resume();
+    }
+    await this.working;
+  }
+
+  private enqueue(uid: string): void {
+    if (this.stopped || this.microvms.get(uid)?.backoff !== undefined) return;
+    this.queue.add(uid);
+    this.working ??= this.work();
+  }
+
+  private async work(): Promise<void> {
+    // The call that asked is answered before its work begins.
+    await Promise.resolve();
+    for (const uid of this.queue) {
+      if (this.stopped) break;
+      this.queue.delete(uid);
+      const kept = this.microvms.get(uid);
+      if (kept !== undefined) await this.reconcile(kept);
+    }
+    this.working = undefined;
+  }
+
+  private async reconcile(kept: Kept): Promise<void> {
+    if (kept.state === State.DELETING) await this.remove(kept);
+    else if (kept.state === State.PENDING && kept.retry > this.options.timings.retries) save(kept, State.FAILED, kept.retry);
+    else if (kept.state === State.PENDING || (kept.state === State.CREATED && !this.isRunning(kept.spec.uid))) await this.build(kept);
+  }
+
+  private async build(kept: Kept): Promise<void> {
+    const { dials, driver, timings } = this.options;
+    const { uid } = kept.spec;
+    await this.pause(timings.buildMs);
+    if (this.stopped) return;
+    try {
+      if (dials.take("failedBuilds")) throw new HostError("a fault that was dialled in");
+      await driver.create({ uid, spec: kept.spec, metadata: decoded(kept.spec.metadata) });
+      kept.progress = "built";
+    } catch {
+      // Why is nowhere to be seen, on a real host neither.
+      if (kept.progress === "nothing") kept.progress = "tried";
+      if (!isLeaving(kept)) this.backOff(kept, State.PENDING);
+      else this.enqueue(uid);
+      return;
+    }
+    if (isLeaving(kept) && !dials.now.loseDeletesWhileBuilding) this.enqueue(uid);
+    else save(kept, State.CREATED, 0);
+  }
+
+  private async remove(kept: Kept): Promise<void> {
+    await this.pause(this.options.timings.removeMs);
+    if (this.stopped) return;
+    try {
+      await this.options.driver.destroy(kept.spec.uid);
+      this.microvms.delete(kept.spec.uid);
+    } catch {
+      this.backOff(kept, State.DELETING);
+    }
+  }
+
+  private backOff(kept: Kept, state: State): void {
+    save(kept, state, kept.retry + 1);
+    if (this.stopped) return;
+    kept.backoff = this.options.clock.after(kept.retry * this.options.timings.backoffMs, () => {
+      delete kept.backoff;
+      this.enqueue(kept.spec.uid);
+    });
+  }
+
+  private armResync(): void {
+    this.forgetResync = this.options.clock.after(this.options.timings.resyncMs, () => {
+      for (const uid of this.microvms.keys()) this.enqueue(uid);
+      this.armResync();
+    });
+  }
+
+  private pause(delayMs: number): Promise<void> {
+    if (delayMs === 0 || this.stopped) return Promise.resolve();
+    return new Promise((resolve) => {
+      const takeBack = this.options.clock.after(delayMs, () => {
+        this.pauses.delete(takeBack);
+        resolve();
+      });
+      this.pauses.set(takeBack, resolve);
+    });
+  }
+}
+
+/** Asked anew after every wait: a Delete may have come meanwhile. */
+function isLeaving(kept: Kept): boolean {
+  return kept.state === State.DELETING;
+}
+
+function save(kept: Kept, state: State, retry: number): void {
+  kept.version += 1;
+  kept.state = state;
+  kept.retry = retry;
+}
+
+function show({ spec, version, state, retry, progress }: Kept): MicroVM {
+  return create(MicroVMSchema, { version, spec: shownSpec(spec), status: shownStatus(spec, state, retry, progress) });
+}
+
+/** A value that is not base64 reaches the guest as it is. */
+function decoded(metadata: MicroVMSpec["metadata"]): Record<string, string> {
+  const texts = Object.entries(metadata).map(([key, value]) => {
+    const bytes = Buffer.from(value, "base64");
+    return [key, bytes.toString("base64") === value ? bytes.toString() : value];
+  });
+  return Object.fromEntries(texts);
+}

@@ -1,0 +1,135 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, open, readdir, realpath } from "node:fs/promises";
+import { join } from "node:path";
+import type { Random } from "../../model/clock.js";
+import { FireRunnerError } from "../../model/errors.js";
+import type { VmDriver, VmRequest } from "./driver.js";
+import { type GuestPrograms, installedGuestPrograms } from "./guest-programs.js";
+import { kill, killMarked } from "./marked-processes.js";
+import { prepareVmDirectory, removeDirectory, vmDirectory, vmEnvironment } from "./vm-directory.js";
+
+export interface ProcessDriverOptions {
+  /** The host's own directory; made when missing. Only one host at a time may use it. */
+  readonly directory: string;
+  readonly random: Random;
+  /** Other programs than the installed ones, for tests. */
+  readonly programs?: Partial<GuestPrograms>;
+  /** Settings of the guest agent beyond the usual ones, for example `FIRERUNNER_HEARTBEAT_S`. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+export interface ProcessDriver extends VmDriver {
+  /** What whoever starts it should be told. */
+  readonly notice: string;
+}
+
+interface Vm {
+  readonly child: ChildProcess;
+  alive: boolean;
+  /** Resolves when its first process has ended and everything that was left of it too. */
+  readonly ended: Promise<void>;
+}
+
+const uidForm = /^[0-9A-Z]{26}$/;
+
+/**
+ * Runs every VM as a process group of this user in a directory of its own, with the real guest agent as its first
+ * process. This is for development and tests: **it isolates nothing**, a job can do whatever this user can.
+ */
+export function createProcessDriver(options: ProcessDriverOptions): ProcessDriver {
+  return new ProcessVms(options, { ...installedGuestPrograms(), ...options.programs });
+}
+
+class ProcessVms implements ProcessDriver {
+  readonly notice = "The process driver isolates nothing: jobs run as ordinary processes of this user, on this machine.";
+  private readonly vms = new Map<string, Vm>();
+  private root = "";
+  private stopped = false;
+
+  constructor(
+    private readonly options: ProcessDriverOptions,
+    private readonly programs: GuestPrograms,
+  ) {}
+
+  async start(): Promise<void> {
+    await mkdir(this.options.directory, { recursive: true, mode: 0o700 });
+    // Marks hold paths: there must be one spelling.
+    this.root = await realpath(this.options.directory);
+    await killMarked((mark) => mark.startsWith(`${this.root}/`));
+    for (const name of await readdir(this.root)) if (uidForm.test(name)) await removeDirectory(join(this.root, name));
+  }
+
+  async create(vm: VmRequest): Promise<void> {
+    if (this.stopped || this.root === "") throw new FireRunnerError("FR-INTERNAL", "the process driver was not started or was stopped");
+    if (!uidForm.test(vm.uid)) throw new FireRunnerError("FR-INVALID", `uid: "${vm.uid}" is refused: must be 26 characters 0-9A-Z`);
+    const earlier = this.vms.get(vm.uid);
+    if (earlier?.alive === true) return;
+    await earlier?.ended;
+    const directory = vmDirectory(join(this.root, vm.uid));
+    await prepareVmDirectory(directory, vm, this.programs);
+    const environment = { ...vmEnvironment(directory, this.options.random.hex(16)), ...this.options.env };
+    const group = await spawnGroup(this.programs.agent, directory.root, environment, directory.log);
+    this.vms.set(vm.uid, supervise(group, directory.root));
+  }
+
+  isRunning(uid: string): boolean {
+    return this.vms.get(uid)?.alive ?? false;
+  }
+
+  async destroy(uid: string): Promise<void> {
+    if (!uidForm.test(uid)) return;
+    const vm = this.vms.get(uid);
+    const root = join(this.root, uid);
+    if (vm?.alive === true && vm.child.pid !== undefined) kill(-vm.child.pid);
+    await vm?.ended;
+    // Again, and loudly this time, should what was left not have ended.
+    await killMarked((mark) => mark === root);
+    await removeDirectory(root);
+    this.vms.delete(uid);
+  }
+
+  async stop(): Promise<void> {
+    this.stopped = true;
+    const outcomes = await Promise.allSettled([...this.vms.keys()].map((uid) => this.destroy(uid)));
+    const failure = outcomes.find((outcome) => outcome.status === "rejected");
+    if (failure !== undefined) throw FireRunnerError.from(failure.reason, "FR-INTERNAL", "removing the VMs of the process driver");
+  }
+}
+
+interface Group {
+  readonly child: ChildProcess;
+  readonly exit: Promise<void>;
+}
+
+/** A VM whose first process ends is off: nothing of it may go on. */
+function supervise({ child, exit }: Group, root: string): Vm {
+  const vm: Vm = {
+    child,
+    alive: true,
+    ended: exit.then(async () => {
+      vm.alive = false;
+      // What cannot be ended is tried again, and reported, when the VM is destroyed.
+      await killMarked((mark) => mark === root).catch(() => undefined);
+    }),
+  };
+  return vm;
+}
+
+/** Starts a command as the leader of a group of its own; its output goes to `log`. Rejects when it cannot be started. */
+async function spawnGroup(
+  [command = "", ...args]: readonly string[],
+  cwd: string,
+  env: Record<string, string>,
+  log: string,
+): Promise<Group> {
+  const file = await open(log, "a", 0o600);
+  try {
+    const child = spawn(command, args, { cwd, env, detached: true, stdio: ["ignore", file.fd, file.fd] });
+    const exit = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+    await once(child, "spawn");
+    return { child, exit };
+  } finally {
+    await file.close();
+  }
+}
