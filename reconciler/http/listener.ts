@@ -1,7 +1,7 @@
 import type { Server } from "node:http";
 import { Server as TlsServer } from "node:https";
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
-import { type Clock, systemClock } from "../model/clock.js";
+import type { Clock } from "../model/clock.js";
 import { FireRunnerError } from "../model/errors.js";
 import type { Listener } from "../model/service.js";
 import type { Logger } from "../telemetry/logger.js";
@@ -23,6 +23,7 @@ export interface ListenerOptions {
   readonly stopTimeoutMs?: number;
   /** How often the certificate's files are looked at; 5 s when left out. */
   readonly tlsIntervalMs?: number;
+  /** By which the certificate's files are looked at. */
   readonly clock?: Clock;
 }
 
@@ -39,7 +40,6 @@ export interface RunningListener {
  */
 export async function startListener(options: ListenerOptions): Promise<RunningListener> {
   const logger = options.logger.child({ listener: options.name });
-  const clock = options.clock ?? systemClock;
   const { host, port } = addressOf(options.listener.listen);
   const files = options.listener.tls;
   const pair = files === undefined ? undefined : await readTlsPair(files);
@@ -64,7 +64,7 @@ export async function startListener(options: ListenerOptions): Promise<RunningLi
           files,
           current: pair,
           logger,
-          clock,
+          ...(options.clock === undefined ? {} : { clock: options.clock }),
           ...(options.tlsIntervalMs === undefined ? {} : { intervalMs: options.tlsIntervalMs }),
           onChange: (next) => {
             if (server instanceof TlsServer) server.setSecureContext({ ...next, minVersion: "TLSv1.2" });
@@ -75,11 +75,14 @@ export async function startListener(options: ListenerOptions): Promise<RunningLi
 
   let stopping: Promise<void> | undefined;
   async function stop(): Promise<void> {
-    const cutOff = clock.after(options.stopTimeoutMs ?? 5000, () => server.closeAllConnections());
+    // A connection that is busy now is idle later, and would be kept for its next request.
+    const sweep = setInterval(() => server.closeIdleConnections(), 20);
+    const cutOff = setTimeout(() => server.closeAllConnections(), options.stopTimeoutMs ?? 5000);
     try {
       await Promise.all([watch?.stop(), app.close()]);
     } finally {
-      cutOff();
+      clearInterval(sweep);
+      clearTimeout(cutOff);
     }
   }
   return {

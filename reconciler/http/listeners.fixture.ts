@@ -1,0 +1,94 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { systemRandom } from "../control/random.js";
+import { systemClock } from "../model/clock.js";
+import { connectionSchema } from "../model/connection.js";
+import { type FleetInput, fleetSchema } from "../model/fleet.js";
+import type { Job } from "../model/job.js";
+import { serviceSchema } from "../model/service.js";
+import { createMemoryStore } from "../store/memory/memory-store.js";
+import type { Store } from "../store/port.js";
+import { createLogger, type Logger } from "../telemetry/logger.js";
+
+/** A listener's settings on a free port of this machine. */
+export const onLoopback = serviceSchema.parse({ owner: "test", listeners: { public: { listen: "127.0.0.1:0" } } }).listeners.public;
+
+export const newStore = (): Store => createMemoryStore({ clock: systemClock, random: systemRandom });
+
+/** A logger whose lines are kept. */
+export function keptLog(): { readonly logger: Logger; readonly lines: string[] } {
+  const lines: string[] = [];
+  return { lines, logger: createLogger({ level: "debug", env: {}, destination: { write: (line) => lines.push(line) } }) };
+}
+
+/** Waits until something is so; what never becomes so fails the test. */
+export async function until(condition: () => boolean | Promise<boolean>, what: string): Promise<void> {
+  const deadline = performance.now() + 15_000;
+  while (!(await condition())) {
+    if (performance.now() > deadline) throw new Error(`waited in vain until ${what}`);
+    await delay(5);
+  }
+}
+
+export const forgeToken = "glpat-the-forges-token";
+
+/** A fleet of one of each, valid as it stands. */
+export const fleetInput = {
+  hosts: [
+    {
+      name: "rack-1",
+      endpoint: "127.0.0.1:9090",
+      tls: { insecure: true },
+      capacity: { vcpu: 8, memoryMb: 16_384, microvms: 8 },
+      network: { mode: "static", subnet: "10.20.0.0/24", gateway: "10.20.0.1" },
+    },
+  ],
+  images: [{ name: "base", kernel: { image: "registry.example/kernel:6.1" }, rootfs: { image: "registry.example/rootfs:1" } }],
+  connections: [
+    {
+      name: "gitlab",
+      kind: "gitlab",
+      url: "https://gitlab.example.com",
+      token: "env:FORGE_TOKEN",
+      scope: { projectId: 380 },
+      webhook: { secret: "env:WEBHOOK_SECRET" },
+    },
+  ],
+  pools: [
+    {
+      name: "small",
+      connection: "gitlab",
+      image: "base",
+      tags: ["vm"],
+      sizes: { small: { vcpu: 1, memoryMb: 512 } },
+      size: "small",
+      maxMicrovms: 2,
+    },
+  ],
+} satisfies FleetInput;
+
+export const fleet = () => fleetSchema.parse(fleetInput);
+
+/** Declares a connection without the admin API. */
+export async function declareConnection(store: Store, change: Record<string, unknown> = {}): Promise<void> {
+  const spec = connectionSchema.parse({ ...fleetInput.connections[0], ...change });
+  const value = { spec, generation: 1, order: 0, declaredAt: 0 };
+  await store.commit({ writes: [{ kind: "connection", key: spec.name, value, expect: "any" }] });
+}
+
+export function aJob(change: Partial<Job> = {}): Job {
+  return {
+    connection: "gitlab",
+    projectId: 380,
+    jobId: 41_977,
+    name: "unit",
+    stage: "test",
+    status: "pending",
+    tags: ["vm"],
+    protected: false,
+    allowFailure: false,
+    queuedAt: 1_700_000_000_000,
+    readAt: 1_700_000_000_000,
+    traceId: "0f".repeat(16),
+    ...change,
+  };
+}
