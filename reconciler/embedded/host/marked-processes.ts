@@ -1,8 +1,15 @@
 import { readdirSync, readFileSync } from "node:fs";
+import { delimiter } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 
-/** The environment variable by which the processes of a VM are known, wherever they went: it holds the VM's directory. */
+/** An environment variable that holds nothing but the VM's directory. */
 export const markVariable = "FIRERUNNER_EMBEDDED_VM";
+
+/**
+ * By these the processes of a VM are known, wherever they went: each holds paths in the VM's directory. A runner that
+ * gives its job an environment of its own hands over some of them all the same, because a job needs them.
+ */
+const tellingVariables = new Set([markVariable, "HOME", "TMPDIR", "PATH"]);
 
 const rounds = 500;
 const roundMs = 10;
@@ -11,16 +18,16 @@ interface ProcessEntry {
   readonly pid: number;
   readonly parent: number;
   readonly group: number;
-  /** The value of the mark's variable when the process was started. */
-  readonly mark: string | undefined;
+  /** The paths in its telling variables, as they were when it was started. */
+  readonly paths: readonly string[];
 }
 
 /**
- * Kills every process whose mark is one of ours, with the rest of its group and its descendants, until none is left.
- * A process without the mark is only touched through a relative that has it, so that a recycled id hits nobody.
+ * Kills every process whose environment tells of a VM of ours, with the rest of its group and its descendants, until none
+ * is left. A process that tells nothing is only touched through a relative that does, so that a recycled id hits nobody.
  * Rejects when processes do not end within about five seconds. Does nothing where there is no /proc.
  */
-export async function killMarked(isOurs: (mark: string) => boolean): Promise<void> {
+export async function killMarked(isOurs: (path: string) => boolean): Promise<void> {
   let found = marked(isOurs);
   for (let round = 0; found.length > 0 && round < rounds; round += 1) {
     for (const pid of found) kill(pid);
@@ -40,9 +47,9 @@ export function kill(pid: number): void {
   }
 }
 
-function marked(isOurs: (mark: string) => boolean): readonly number[] {
+function marked(isOurs: (path: string) => boolean): readonly number[] {
   const entries = processes().filter(({ pid }) => pid !== process.pid);
-  const own = entries.filter(({ mark }) => mark !== undefined && isOurs(mark));
+  const own = entries.filter(({ paths }) => paths.some(isOurs));
   // One that was started in our own group must not take us with it.
   const ownGroup = readEntry("self")?.group;
   const groups = new Set(own.map(({ group }) => group).filter((group) => group !== ownGroup));
@@ -68,20 +75,21 @@ function readEntry(name: string): ProcessEntry | undefined {
   // The name of the program stands in brackets and may hold anything.
   const [state, parent, group] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   if (state === undefined || state === "Z" || state === "X" || parent === undefined || group === undefined) return undefined;
-  const entry = read(`/proc/${name}/environ`)
+  return { pid: Number.parseInt(stat, 10), parent: Number(parent), group: Number(group), paths: tellingPaths(name) };
+}
+
+function tellingPaths(name: string): readonly string[] {
+  return read(`/proc/${name}/environ`)
     .split("\0")
-    .find((text) => text.startsWith(`${markVariable}=`));
-  return {
-    pid: Number.parseInt(stat, 10),
-    parent: Number(parent),
-    group: Number(group),
-    mark: entry?.slice(markVariable.length + 1),
-  };
+    .flatMap((entry) => {
+      const equals = entry.indexOf("=");
+      return tellingVariables.has(entry.slice(0, equals)) ? entry.slice(equals + 1).split(delimiter) : [];
+    });
 }
 
 function read(path: string): string {
   try {
-    return readFileSync(path, "latin1");
+    return readFileSync(path, "utf8");
   } catch {
     return "";
   }

@@ -47,10 +47,10 @@ function vm(metadata: Readonly<Record<string, string>> = { "firerunner-boot": "v
 const pidIn = (name: string): number => Number.parseInt(folder.read(name), 10);
 
 /** A program that leaves its group and its parent, as a daemon does, and notes its process id. */
-function daemon(note: string): string {
+function daemon(note: string, env = ""): string {
   const child = `require("fs").writeFileSync(${JSON.stringify(note)}, String(process.pid)); setInterval(() => {}, 1000)`;
   const parent = `require("child_process").spawn(process.execPath, ["-e", ${JSON.stringify(child)}], { detached: true, stdio: "ignore" }).unref()`;
-  return `'${process.execPath}' -e '${parent}'`;
+  return `${env} '${process.execPath}' -e '${parent}'`;
 }
 
 describe("a process VM", () => {
@@ -92,15 +92,15 @@ describe("a process VM", () => {
 
   it("ends with everything it started, daemons too, and its directory goes, read-only parts included", async () => {
     const driver = await startWith(
-      `mkdir "$HOME/locked" && touch "$HOME/locked/file" && chmod 500 "$HOME/locked"\nsleep 600 & echo $! >"$1/child"\n${daemon(`${folder.path}/daemon`)}\necho $$ >"$1/leader"\nwait`,
+      `mkdir "$HOME/locked" && touch "$HOME/locked/file" && chmod 500 "$HOME/locked"\nsleep 600 & echo $! >"$1/child"\n${daemon(`${folder.path}/daemon`)}\n${daemon(`${folder.path}/scrubbed`, 'env -i PATH="$PATH"')}\necho $$ >"$1/leader"\nwait`,
     );
     await driver.create(vm());
-    await until(() => folder.read("daemon") !== "" && folder.read("leader") !== "", "all processes");
-    const pids = ["leader", "child", "daemon"].map(pidIn);
-    expect(pids.map(isAlive)).toEqual([true, true, true]);
+    await until(() => ["daemon", "scrubbed", "leader"].every((name) => folder.read(name) !== ""), "all processes");
+    const pids = ["leader", "child", "daemon", "scrubbed"].map(pidIn);
+    expect(pids.map(isAlive)).toEqual([true, true, true, true]);
     expect(driver.isRunning(uid)).toBe(true);
     await driver.destroy(uid);
-    expect(pids.map(isAlive)).toEqual([false, false, false]);
+    expect(pids.map(isAlive)).toEqual([false, false, false, false]);
     expect(driver.isRunning(uid)).toBe(false);
     expect(existsSync(join(folder.path, "host", uid))).toBe(false);
   });

@@ -56,7 +56,7 @@ class ProcessVms implements ProcessDriver {
     await mkdir(this.options.directory, { recursive: true, mode: 0o700 });
     // Marks hold paths: there must be one spelling.
     this.root = await realpath(this.options.directory);
-    await killMarked((mark) => mark.startsWith(`${this.root}/`));
+    await killMarked((path) => path.startsWith(`${this.root}/`) && uidForm.test(path.slice(this.root.length + 1).split("/")[0] ?? ""));
     for (const name of await readdir(this.root)) if (uidForm.test(name)) await removeDirectory(join(this.root, name));
   }
 
@@ -84,7 +84,7 @@ class ProcessVms implements ProcessDriver {
     if (vm?.alive === true && vm.child.pid !== undefined) kill(-vm.child.pid);
     await vm?.ended;
     // Again, and loudly this time, should what was left not have ended.
-    await killMarked((mark) => mark === root);
+    await killMarked(inside(root));
     await removeDirectory(root);
     this.vms.delete(uid);
   }
@@ -95,6 +95,11 @@ class ProcessVms implements ProcessDriver {
     const failure = outcomes.find((outcome) => outcome.status === "rejected");
     if (failure !== undefined) throw FireRunnerError.from(failure.reason, "FR-INTERNAL", "removing the VMs of the process driver");
   }
+}
+
+/** Whether a path is a VM's directory or lies in it. */
+function inside(root: string): (path: string) => boolean {
+  return (path) => path === root || path.startsWith(`${root}/`);
 }
 
 interface Group {
@@ -110,7 +115,7 @@ function supervise({ child, exit }: Group, root: string): Vm {
     ended: exit.then(async () => {
       vm.alive = false;
       // What cannot be ended is tried again, and reported, when the VM is destroyed.
-      await killMarked((mark) => mark === root).catch(() => undefined);
+      await killMarked(inside(root)).catch(() => undefined);
     }),
   };
   return vm;
