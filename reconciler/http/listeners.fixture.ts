@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { systemRandom } from "../control/random.js";
 import { systemClock } from "../model/clock.js";
 import { connectionSchema } from "../model/connection.js";
-import { type FleetInput, fleetSchema } from "../model/fleet.js";
+import type { FleetInput } from "../model/fleet.js";
 import type { Job } from "../model/job.js";
 import { serviceSchema } from "../model/service.js";
 import { createMemoryStore } from "../store/memory/memory-store.js";
@@ -29,48 +29,45 @@ export async function until(condition: () => boolean | Promise<boolean>, what: s
   }
 }
 
-export const forgeToken = "glpat-the-forges-token";
+/** A valid record of each kind. */
+export const oneOfEach = {
+  host: {
+    name: "rack-1",
+    endpoint: "127.0.0.1:9090",
+    tls: { insecure: true },
+    capacity: { vcpu: 8, memoryMb: 16_384, microvms: 8 },
+    network: { mode: "static", subnet: "10.20.0.0/24", gateway: "10.20.0.1" },
+  },
+  image: { name: "base", kernel: { image: "registry.example/kernel:6.1" }, rootfs: { image: "registry.example/rootfs:1" } },
+  connection: {
+    name: "gitlab",
+    kind: "gitlab",
+    url: "https://gitlab.example.com",
+    token: "env:FORGE_TOKEN",
+    scope: { projectId: 380 },
+    webhook: { secret: "env:WEBHOOK_SECRET" },
+  },
+  pool: {
+    name: "small",
+    connection: "gitlab",
+    image: "base",
+    tags: ["vm"],
+    sizes: { small: { vcpu: 1, memoryMb: 512 } },
+    size: "small",
+    maxMicrovms: 2,
+  },
+} as const;
 
-/** A fleet of one of each, valid as it stands. */
 export const fleetInput = {
-  hosts: [
-    {
-      name: "rack-1",
-      endpoint: "127.0.0.1:9090",
-      tls: { insecure: true },
-      capacity: { vcpu: 8, memoryMb: 16_384, microvms: 8 },
-      network: { mode: "static", subnet: "10.20.0.0/24", gateway: "10.20.0.1" },
-    },
-  ],
-  images: [{ name: "base", kernel: { image: "registry.example/kernel:6.1" }, rootfs: { image: "registry.example/rootfs:1" } }],
-  connections: [
-    {
-      name: "gitlab",
-      kind: "gitlab",
-      url: "https://gitlab.example.com",
-      token: "env:FORGE_TOKEN",
-      scope: { projectId: 380 },
-      webhook: { secret: "env:WEBHOOK_SECRET" },
-    },
-  ],
-  pools: [
-    {
-      name: "small",
-      connection: "gitlab",
-      image: "base",
-      tags: ["vm"],
-      sizes: { small: { vcpu: 1, memoryMb: 512 } },
-      size: "small",
-      maxMicrovms: 2,
-    },
-  ],
+  hosts: [oneOfEach.host],
+  images: [oneOfEach.image],
+  connections: [oneOfEach.connection],
+  pools: [{ ...oneOfEach.pool, tags: ["vm"] }],
 } satisfies FleetInput;
-
-export const fleet = () => fleetSchema.parse(fleetInput);
 
 /** Declares a connection without the admin API. */
 export async function declareConnection(store: Store, change: Record<string, unknown> = {}): Promise<void> {
-  const spec = connectionSchema.parse({ ...fleetInput.connections[0], ...change });
+  const spec = connectionSchema.parse({ ...oneOfEach.connection, ...change });
   const value = { spec, generation: 1, order: 0, declaredAt: 0 };
   await store.commit({ writes: [{ kind: "connection", key: spec.name, value, expect: "any" }] });
 }

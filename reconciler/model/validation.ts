@@ -7,9 +7,16 @@ export interface Refusal {
   readonly message: string;
 }
 
-/** The refusals of a zod error in words for people. `value` is what was parsed. */
+/** Fields that hold references to secrets: what stands there may be a secret that was put in its reference's place. */
+const secretFields: ReadonlySet<PropertyKey> = new Set(["token", "secret", "signingToken", "key"]);
+
+/** The refusals of a zod error in words for people, one for each field. `value` is what was parsed; secrets are not repeated. */
 export function refusals(error: z.ZodError, value: unknown): readonly Refusal[] {
-  return error.issues.flatMap((issue) => explain(issue, value));
+  const first = new Map<string, Refusal>();
+  for (const refusal of error.issues.flatMap((issue) => explain(issue, value))) {
+    if (!first.has(refusal.field)) first.set(refusal.field, refusal);
+  }
+  return [...first.values()];
 }
 
 /** Parses, or throws `FR-INVALID` with one line per refused field; `what` names the whole, for example `pool "small"`. */
@@ -32,7 +39,8 @@ function explain(issue: z.core.$ZodIssue, value: unknown): readonly Refusal[] {
     return closest.flatMap((inner) => explain({ ...inner, path: [...issue.path, ...inner.path] } as z.core.$ZodIssue, value));
   }
   const found = at(value, issue.path);
-  const shown = found === undefined ? "is missing" : `${JSON.stringify(found)} is refused`;
+  const repeated = secretFields.has(issue.path.at(-1) ?? "") ? "the value" : JSON.stringify(found);
+  const shown = found === undefined ? "is missing" : `${repeated} is refused`;
   return [{ field: path(issue.path), message: `${shown}: ${issue.message}` }];
 }
 
