@@ -25,7 +25,7 @@ export class EventLog {
   }
 
   append(added: readonly NewEvent[]): readonly Event[] {
-    const numbered = added.map((event, index) => ({ ...event, seq: this.last + 1 + index }));
+    const numbered = added.map((event, index) => Object.freeze({ ...event, seq: this.last + 1 + index }));
     for (const event of numbered) this.events.push(event);
     this.last += numbered.length;
     return numbered;

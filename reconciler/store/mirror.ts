@@ -122,7 +122,7 @@ export class Mirror {
   private replacement({ kind, key, value }: Write, revision: number): readonly Replacement[] {
     const before = this.shelves[kind].get(key);
     if (value === null && before === undefined) return [];
-    return [{ kind, key, before, after: value === null ? undefined : { key, revision, value } }];
+    return [{ kind, key, before, after: value === null ? undefined : Object.freeze({ key, revision, value }) }];
   }
 
   private put(kind: Kind, key: string, stored: Stored<Kind> | undefined): void {

@@ -20,17 +20,20 @@ export type Write = {
 export interface Batch {
   readonly writes: readonly Write[];
   readonly events?: readonly NewEvent[];
-  /** The epoch of the lease under which a leader writes; an older one than the store's is refused. */
+  /**
+   * The epoch of the lease under which a leader writes; any other than the store's newest is refused. A lease that ran out
+   * but was taken by nobody still writes: taking it makes a new epoch, so there are never two who may.
+   */
   readonly epoch?: string;
 }
 
-/** Expected outcomes of a commit; anything else is thrown. */
+/** Expected outcomes of a commit; anything else rejects. All writes of one commit get its revision. */
 export type CommitResult =
   | { readonly outcome: "committed"; readonly revision: number }
   | { readonly outcome: "conflict"; readonly conflicts: readonly { readonly kind: Kind; readonly key: string }[] }
   | { readonly outcome: "deposed" };
 
-/** What changed in one commit, in the order of the writes. */
+/** What changed in one commit, in the order of the writes; deleting what was absent changes nothing. */
 export interface Change {
   readonly revision: number;
   readonly changed: readonly { readonly kind: Kind; readonly key: string }[];
@@ -58,12 +61,18 @@ export interface EventQuery {
  */
 export interface Store {
   get<K extends Kind>(kind: K, key: string): Stored<K> | undefined;
-  /** All records of a kind, in the order of their keys. */
+  /** All records of a kind, in the order of their keys: the same array until one of them changes. */
   list<K extends Kind>(kind: K): readonly Stored<K>[];
   count(kind: Kind): number;
+  /**
+   * Rejects with `FR-INVALID` for what could not be read again (a value that its schema refuses, an unusable key, a record
+   * written twice), and with `FR-STORE` when it could not be made durable: then nothing of the batch can be read here, but
+   * after a crash it may be found nevertheless.
+   */
   commit(batch: Batch): Promise<CommitResult>;
   /** Calls back after each commit has become durable and readable; the returned function ends it. */
   watch(listener: (change: Change) => void): () => void;
+  /** The oldest events are forgotten in time; numbers never come again. */
   events(query: EventQuery): readonly Event[];
   /** Takes the lease when it is free, expired or already `holder`'s (then it is renewed and keeps its epoch); undefined when another holds it. */
   acquireLease(holder: string, ttlMs: number): Promise<Lease | undefined>;

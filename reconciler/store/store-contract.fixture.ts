@@ -48,13 +48,15 @@ export function storeContract(open: OpenStore): void {
       ]);
     });
 
-    it("are copies: what the caller does with its object afterwards changes nothing", async () => {
+    it("are copies that nobody can change, neither who wrote nor who reads", async () => {
       const { store } = start();
       const mine = { ...hint(1) };
       const committed = store.commit({ writes: [put("a", mine)] });
       mine.jobId = 99;
       await committed;
-      expect(store.get("hint", "a")?.value.jobId).toBe(1);
+      const read = store.get("hint", "a");
+      expect(read?.value.jobId).toBe(1);
+      expect(() => Object.assign(read?.value ?? {}, { jobId: 99 })).toThrow(TypeError);
     });
 
     it("grow in revision with every write, and all of one commit share theirs", async () => {

@@ -3,6 +3,7 @@ import { FireRunnerError } from "../../model/errors.js";
 import { type Event, eventSchema } from "../../model/event.js";
 import { type Kind, kinds, recordSchemas } from "../../model/records.js";
 import { refusals } from "../../model/validation.js";
+import { frozen } from "../frozen.js";
 import type { Contents, KindStored } from "../mirror.js";
 import type { StoreFile } from "./store-file.js";
 
@@ -26,7 +27,7 @@ export function loadContents({ database, path }: StoreFile, eventRetention: numb
       const what = `event ${seq}`;
       const parsed = eventSchema.safeParse({ ...asObject(parseJson(path, what, text)), seq });
       if (!parsed.success) throw broken(path, what, "is not an event");
-      return parsed.data;
+      return frozen(parsed.data);
     },
   );
   return { records, events, revision: counter("revision"), lastSeq, takeovers: counter("takeovers") };
@@ -42,7 +43,7 @@ function toRecord(path: string, [kind, key, revision, text]: [string, string, nu
     throw broken(path, what, `is not a record of its kind: ${found.join("; ")}`);
   }
   // The schema of `kind` gives back a record of `kind`; the pairing is lost on the compiler.
-  return { kind, stored: { key, revision, value: parsed.data } } as KindStored;
+  return { kind, stored: { key, revision, value: frozen(parsed.data) } } as KindStored;
 }
 
 function parseJson(path: string, what: string, text: string): unknown {
