@@ -7,13 +7,12 @@ import type { Logger } from "./telemetry/logger.js";
 import type { Metrics } from "./telemetry/metrics.js";
 
 /** What a host or forge answered last. */
-export type LastAnswer = { readonly ok: true; readonly at: number } | { readonly ok: false; readonly at: number; readonly message: string };
+export type LastAnswer = { readonly ok: true } | { readonly ok: false; readonly message: string };
 
 export interface ObserverOptions {
   readonly store: Pick<Store, "get">;
   readonly logger: Logger;
   readonly metrics: Metrics;
-  readonly now: () => number;
 }
 
 /** An observer that also remembers, by lane (`host/<name>`, `connection/<name>`), how the last call there went. */
@@ -32,8 +31,9 @@ const outages: ReadonlySet<ErrorCode> = new Set([
 ]);
 
 /** Turns the loop's work into log lines and metrics. Lines about a job or its microVM carry its trace id. */
-export function createLoopObserver({ store, logger, metrics, now }: ObserverOptions): WatchfulObserver {
+export function createLoopObserver({ store, logger, metrics }: ObserverOptions): WatchfulObserver {
   const answers = new Map<string, LastAnswer>();
+  const failing = new Map<string, ErrorCode>();
 
   function traceOf(effect: Effect): { readonly traceId?: string } {
     const record =
@@ -48,14 +48,21 @@ export function createLoopObserver({ store, logger, metrics, now }: ObserverOpti
     },
     effect(effect, outcome, durationMs, error) {
       metrics.effect(effect.kind, outcome);
+      const lane = effectLane(effect);
+      const what = `${effect.kind} ${lane}`;
       const fields = { ...effect, durationMs, ...traceOf(effect) };
       if (error === undefined) {
-        answers.set(effectLane(effect), { ok: true, at: now() });
-        logger.debug(fields, `${effect.kind} done`);
+        answers.set(lane, { ok: true });
+        if (failing.delete(what)) logger.info(fields, `${effect.kind} works again`);
+        else logger.debug(fields, `${effect.kind} done`);
         return;
       }
-      if (outages.has(error.code)) answers.set(effectLane(effect), { ok: false, at: now(), message: `${error.code}: ${error.message}` });
-      logger.warn({ ...fields, code: error.code, error }, `${effect.kind} failed and is tried again: ${error.message}`);
+      if (outages.has(error.code)) answers.set(lane, { ok: false, message: `${error.code}: ${error.message}` });
+      // What is away stays away for a while: that is told once, until it changes.
+      const known = failing.get(what) === error.code;
+      failing.set(what, error.code);
+      const told = { ...fields, code: error.code, ...(error.code === "FR-INTERNAL" ? { error } : { details: error.details }) };
+      logger[known ? "debug" : "warn"](told, `${effect.kind} failed and is tried again: ${error.message}`);
     },
     fault(error) {
       logger.error({ code: error.code, error }, `the loop failed and begins again: ${error.message}`);

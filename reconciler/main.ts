@@ -116,7 +116,7 @@ async function build({ service, clock, random, logger, shutdown, resolveSecret }
     logger.warn({ guestUrl }, "guest.url is not set: guests are sent to this machine's loopback address, where only guests on it arrive");
   }
 
-  const observer = createLoopObserver({ store, logger, metrics, now: () => clock.now() });
+  const observer = createLoopObserver({ store, logger, metrics });
   let leading = () => false;
   const adminListener = await startAdminListener({
     listener: listeners.admin,

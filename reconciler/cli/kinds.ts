@@ -36,7 +36,7 @@ export interface ShownKind<T = unknown> {
 }
 
 const none = "-";
-const mb = (memoryMb: number): string => (memoryMb % 1024 === 0 ? `${memoryMb / 1024}G` : `${memoryMb}M`);
+const mb = (memoryMb: number): string => (memoryMb > 0 && memoryMb % 1024 === 0 ? `${memoryMb / 1024}G` : `${memoryMb}M`);
 const sizeText = ({ vcpu, memoryMb }: Size): string => `${vcpu}x${mb(memoryMb)}`;
 const labels = (map: Readonly<Record<string, string>>): string =>
   Object.entries(map)

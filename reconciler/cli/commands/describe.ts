@@ -37,7 +37,7 @@ export const describeCommand = (terminal: Terminal) =>
         if (story.waiting !== undefined) terminal.print(`${terminal.style("waiting", "yellow")}: ${clean(story.waiting)}`);
         section("Timeline", table(["AT", "WHAT", "AFTER"], story.steps, terminal.style));
       }
-      section("Record", structured(record, "yaml"));
+      section("Record", structured(withTimes(record), "yaml"));
       const conditions = await conditionsOf(kind, name, client);
       if (conditions.length > 0) section("Conditions", conditionTable(conditions, terminal.style));
       const events = await eventsOf(kind, name, record, client);
@@ -54,6 +54,18 @@ async function eventsOf(kind: ShownKind, name: string, record: unknown, client: 
   const query: Readonly<Record<string, string>> =
     kind.name === "job" ? { traceId: (record as ShownJob).traceId } : { subject: `${kind.name}/${name}` };
   return (await client.list("/v1/events", query)) as readonly Event[];
+}
+
+/** Points in time as people read them: their fields end in `At`. */
+function withTimes(record: unknown): unknown {
+  if (Array.isArray(record)) return record.map(withTimes);
+  if (typeof record !== "object" || record === null) return record;
+  return Object.fromEntries(
+    Object.entries(record).map(([key, value]) => [
+      key,
+      key.endsWith("At") && typeof value === "number" ? timestamp(value) : withTimes(value),
+    ]),
+  );
 }
 
 function conditionTable(conditions: readonly Condition[], style: Terminal["style"]): string {
