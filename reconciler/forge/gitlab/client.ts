@@ -1,4 +1,4 @@
-import type { DefaultRequestOptions, RequesterType, ResourceOptions, ResponseBodyTypes } from "@gitbeaker/requester-utils";
+import type { DefaultRequestOptions, RequesterType, ResponseBodyTypes } from "@gitbeaker/requester-utils";
 import type { Jobs, Runners, Users } from "@gitbeaker/rest";
 import type { CallBounds } from "./calls.js";
 import type { HttpAnswer, HttpRequest } from "./exchange.js";
@@ -23,6 +23,13 @@ export interface Client {
 /** Makes the client of one call: everything it sends keeps to the call's bounds and says in errors what was attempted. */
 export type Clients = (attempt: Attempt, bounds: CallBounds) => Promise<Client>;
 
+/** Gitbeaker's resources of one GitLab; a call uses them with a requester of its own. */
+interface Resources {
+  readonly jobs: Jobs;
+  readonly runners: Runners;
+  readonly users: Users;
+}
+
 /** What of gitbeaker is used. It is loaded with the first call, because it is a large part of what the service loads. */
 async function load() {
   const [{ Jobs, Runners, Users }, { defaultOptionsHandler }] = await Promise.all([
@@ -32,40 +39,62 @@ async function load() {
   return { Jobs, Runners, Users, defaultOptionsHandler };
 }
 
+/** More GitLabs than anybody declares; URLs that are no longer declared are forgotten beyond it. */
+const maxRemembered = 1_000;
+
 /**
  * Gitbeaker says what is sent; it goes out on our own transport: gitbeaker's repeats all its tries within a quarter of a
  * second, POSTs included, and follows redirects with the token.
  */
 export function createClients(sender: Sender, limits: Pick<ForgeLimits, "requestMs" | "maxAnswerBytes">): Clients {
   const answerBounds = { timeoutMs: limits.requestMs, maxBytes: limits.maxAnswerBytes, larger: "refuse" } as const;
+  const byUrl = new Map<string, Resources>();
   let loading: ReturnType<typeof load> | undefined;
+
+  function resourcesOf(url: string, { Jobs, Runners, Users }: Awaited<ReturnType<typeof load>>): Resources {
+    const known = byUrl.get(url);
+    if (known !== undefined) return known;
+    const options = { host: url, requesterFn: unbound, queryTimeout: null, rateLimits: {} };
+    const resources = { jobs: new Jobs(options), runners: new Runners(options), users: new Users(options) };
+    if (byUrl.size >= maxRemembered) byUrl.clear();
+    byUrl.set(url, resources);
+    return resources;
+  }
 
   return async (attempt, bounds) => {
     loading ??= load();
-    const { Jobs, Runners, Users, defaultOptionsHandler } = await loading;
-    const requesterFn = (resource: ResourceOptions): RequesterType => {
-      const ask = async <T extends ResponseBodyTypes>(method: string, path: string, options: DefaultRequestOptions | undefined) => {
-        const formed = await defaultOptionsHandler(resource, { ...options, method });
-        const url = `${resource.url}${path}${formed.searchParams === undefined ? "" : `?${formed.searchParams}`}`;
-        const answer = await send(sender, attempt, requestOf(method, url, formed.body), answerBounds, bounds);
-        return { status: answer.status, headers: { ...answer.headers }, body: jsonOf(attempt, answer) as T };
-      };
-      return {
-        get: (path, options) => ask("GET", path, options),
-        post: (path, options) => ask("POST", path, options),
-        put: (path, options) => ask("PUT", path, options),
-        patch: (path, options) => ask("PATCH", path, options),
-        delete: (path, options) => ask("DELETE", path, options),
-      };
+    const gitbeaker = await loading;
+    const { jobs, runners, users } = resourcesOf(attempt.connection.url, gitbeaker);
+
+    async function ask<T extends ResponseBodyTypes>(method: string, path: string, options: DefaultRequestOptions | undefined) {
+      const formed = await gitbeaker.defaultOptionsHandler(jobs, { ...options, method });
+      const url = `${jobs.url}${path}${formed.searchParams === undefined ? "" : `?${formed.searchParams}`}`;
+      const answer = await send(sender, attempt, requestOf(method, url, formed.body), answerBounds, bounds);
+      return { status: answer.status, headers: { ...answer.headers }, body: jsonOf(attempt, answer) as T };
+    }
+    const requester: RequesterType = {
+      get: (path, options) => ask("GET", path, options),
+      post: (path, options) => ask("POST", path, options),
+      put: (path, options) => ask("PUT", path, options),
+      patch: (path, options) => ask("PATCH", path, options),
+      delete: (path, options) => ask("DELETE", path, options),
     };
-    const options = { host: attempt.connection.url, requesterFn, queryTimeout: null, rateLimits: {} };
     return {
-      jobs: () => new Jobs(options),
-      runners: () => new Runners(options),
-      users: () => new Users(options),
-      get: (path, searchParams) => new Jobs(options).requester.get<Record<string, unknown>>(path, { searchParams }),
+      jobs: () => withRequester(jobs, requester),
+      runners: () => withRequester(runners, requester),
+      users: () => withRequester(users, requester),
+      get: (path, searchParams) => requester.get<Record<string, unknown>>(path, { searchParams }),
     };
   };
+}
+
+/** The same resource with another requester: making a new one for each call would cost a tenth of the call. */
+const withRequester = <R extends object>(resource: R, requester: RequesterType): R =>
+  Object.assign(Object.create(resource) as R, { requester });
+
+function unbound(): RequesterType {
+  const refuse = () => Promise.reject(new Error("a resource was used without a call's requester"));
+  return { get: refuse, post: refuse, put: refuse, patch: refuse, delete: refuse };
 }
 
 /** Gitbeaker gives every DELETE an empty object as its body, which some proxies refuse. */
