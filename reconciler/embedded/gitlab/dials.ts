@@ -1,5 +1,16 @@
 import { z } from "zod";
 
+const path = z
+  .string()
+  .max(500)
+  .refine((text) => {
+    try {
+      new RegExp(text);
+      return true;
+    } catch {
+      return false;
+    }
+  }, "must be a regular expression");
 const times = z.int().positive().max(1_000_000).optional();
 
 /**
@@ -11,13 +22,13 @@ const times = z.int().positive().max(1_000_000).optional();
 const faultSchema = z.discriminatedUnion("kind", [
   z.strictObject({
     kind: z.literal("answer"),
-    path: z.string().max(500),
-    status: z.int().min(400).max(599),
+    path,
+    status: z.int().min(200).max(599),
     retryAfterS: z.int().nonnegative().optional(),
     times,
   }),
-  z.strictObject({ kind: z.literal("lostReply"), path: z.string().max(500), times }),
-  z.strictObject({ kind: z.literal("delay"), path: z.string().max(500), ms: z.int().nonnegative().max(600_000), times }),
+  z.strictObject({ kind: z.literal("lostReply"), path, times }),
+  z.strictObject({ kind: z.literal("delay"), path, ms: z.int().nonnegative().max(600_000), times }),
 ]);
 export type Fault = z.output<typeof faultSchema>;
 

@@ -30,6 +30,8 @@ export interface Engine {
   create(made: NewPipeline, read: Read): Run;
   run(pipelineId: number): Run | undefined;
   job(jobId: number): Found | undefined;
+  /** All runs, newest first. */
+  runs(): readonly Run[];
   /** The runs of a project, newest first. */
   runsOf(projectId: number): readonly Run[];
   /** Jobs that a runner may take, oldest first. */
@@ -133,6 +135,7 @@ export function createEngine({ clock, random, maxPipelines, projectTimeoutS }: E
     },
     run: (pipelineId) => runs.get(pipelineId),
     job: find,
+    runs: () => [...runs.values()].reverse(),
     runsOf: (projectId) => [...runs.values()].filter((run) => run.pipeline.projectId === projectId).reverse(),
     pending: () => liveOnes((job) => job.status === "pending"),
     running: () => liveOnes((job) => job.status !== "pending"),

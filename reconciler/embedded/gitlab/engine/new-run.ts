@@ -3,7 +3,7 @@ import { type Fresh, newJob } from "./new-job.js";
 import type { Pipeline, Run } from "./run.js";
 
 /** What a pipeline is made from. */
-export type NewPipeline = Pick<Pipeline, "projectId" | "ref" | "commit" | "beforeSha" | "source" | "protected" | "variables">;
+export type NewPipeline = Pick<Pipeline, "projectId" | "ref" | "commit" | "beforeSha" | "source" | "tag" | "protected" | "variables">;
 
 /** The file's definition, or what is wrong with the file. */
 export type Read = { readonly definition: PipelineDefinition } | { readonly yamlErrors: string };

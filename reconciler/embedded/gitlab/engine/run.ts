@@ -72,6 +72,8 @@ export interface Pipeline {
   /** What the ref pointed to before the push; zeros when it is new or nothing was pushed. */
   readonly beforeSha: string;
   readonly source: "push" | "api";
+  /** Whether its ref is a Git tag. */
+  readonly tag: boolean;
   /** Whether its ref is a protected one. */
   readonly protected: boolean;
   readonly variables: readonly PipelineVariable[];

@@ -1,0 +1,67 @@
+import { type Runner, type RunnerManager, runnerStatus } from "../records/runner.js";
+import { isoTime } from "./times.js";
+
+/** A runner as REST lists it. */
+export function runnerEntity(runner: Runner, now: number) {
+  const status = runnerStatus(runner.contactedAt, runner.createdAt, now);
+  return {
+    id: runner.id,
+    description: runner.description,
+    ip_address: null,
+    active: !runner.paused,
+    paused: runner.paused,
+    is_shared: runner.type === "instance_type",
+    runner_type: runner.type,
+    name: runner.managers[0] === undefined ? null : "gitlab-runner",
+    online: status === "online",
+    created_at: isoTime(runner.createdAt),
+    status,
+  };
+}
+
+/** A runner by itself. `projects` and `groups` are the ones that it was made for. */
+export function runnerDetails(
+  runner: Runner,
+  scope: { readonly projects: readonly unknown[]; readonly groups: readonly unknown[] },
+  now: number,
+) {
+  const manager = runner.managers[0];
+  return {
+    ...runnerEntity(runner, now),
+    tag_list: runner.tags,
+    run_untagged: runner.runUntagged,
+    locked: runner.locked,
+    maximum_timeout: runner.maximumTimeoutS ?? null,
+    access_level: runner.accessLevel,
+    version: manager?.version ?? null,
+    revision: manager?.revision ?? null,
+    platform: manager?.platform ?? null,
+    architecture: manager?.architecture ?? null,
+    contacted_at: isoTime(runner.contactedAt),
+    maintenance_note: runner.maintenanceNote ?? null,
+    ...scope,
+  };
+}
+
+export const managerEntity = (manager: RunnerManager, now: number) => ({
+  id: manager.id,
+  system_id: manager.systemId,
+  version: manager.version ?? null,
+  revision: manager.revision ?? null,
+  platform: manager.platform ?? null,
+  architecture: manager.architecture ?? null,
+  created_at: isoTime(manager.createdAt),
+  contacted_at: isoTime(manager.contactedAt),
+  ip_address: null,
+  status: runnerStatus(manager.contactedAt, manager.createdAt, now),
+});
+
+/** The runner as webhooks tell it: with the runner's own tags, never the job's. */
+export const hookRunner = (runner: Runner) => ({
+  id: runner.id,
+  description: runner.description,
+  runner_type: runner.type,
+  active: !runner.paused,
+  is_shared: runner.type === "instance_type",
+  tags: runner.tags,
+});

@@ -1,0 +1,60 @@
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import type { Clock } from "../../../model/clock.js";
+import type { Fault } from "../dials.js";
+import type { World } from "../world.js";
+import { Refusal } from "./refusal.js";
+
+const texts: Readonly<Record<number, string>> = {
+  409: "409 Conflict",
+  412: "412 Precondition Failed",
+  429: "429 Too Many Requests",
+  500: "500 Internal Server Error",
+  502: "502 Bad Gateway",
+  503: "503 Service Unavailable",
+};
+
+/** Makes requests go wrong as the dials say. A fault's count begins again when the dials are set. */
+export function addFaults(app: FastifyInstance, world: World): void {
+  const used = new WeakMap<Fault, number>();
+  const lost = new WeakSet<FastifyRequest>();
+
+  function takeFaults(request: FastifyRequest): readonly Fault[] {
+    const { pathname } = new URL(request.url, "http://local");
+    return world.dials().faults.filter((fault) => {
+      const count = used.get(fault) ?? 0;
+      if (fault.times !== undefined && count >= fault.times) return false;
+      if (!new RegExp(fault.path).test(`${request.method} ${pathname}`)) return false;
+      used.set(fault, count + 1);
+      return true;
+    });
+  }
+
+  app.addHook("onRequest", async (request) => {
+    for (const fault of request.url.startsWith("/-/") ? [] : takeFaults(request)) {
+      if (fault.kind === "lostReply") lost.add(request);
+      else if (fault.kind === "delay") await pause(fault.ms, world.clock, world.stopping);
+      else {
+        const headers = fault.retryAfterS === undefined ? {} : { "retry-after": String(fault.retryAfterS) };
+        throw new Refusal(fault.status, { message: texts[fault.status] ?? String(fault.status) }, headers);
+      }
+    }
+  });
+  app.addHook("onSend", async (request, _reply, payload) => {
+    if (lost.has(request)) request.raw.socket.destroy();
+    return payload;
+  });
+}
+
+/** Resolves after `ms`, or as soon as `signal` aborts. */
+function pause(ms: number, clock: Clock, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      cancel();
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    const cancel = clock.after(ms, done);
+    signal.addEventListener("abort", done, { once: true });
+    if (signal.aborted) done();
+  });
+}

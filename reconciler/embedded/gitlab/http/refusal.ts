@@ -1,0 +1,33 @@
+/** An answer that says no, in GitLab's words. */
+export class Refusal extends Error {
+  constructor(
+    readonly status: number,
+    readonly body: Readonly<Record<string, unknown>>,
+    readonly headers: Readonly<Record<string, string>> = {},
+  ) {
+    super(`refused with ${status}`);
+    this.name = "Refusal";
+  }
+}
+
+export const unauthorized = () => new Refusal(401, { message: "401 Unauthorized" });
+
+export const forbidden = (reason?: string) =>
+  new Refusal(403, { message: reason === undefined ? "403 Forbidden" : `403 Forbidden - ${reason}` });
+
+/** `what` is the kind of thing that was asked for: `Project`, `Runner`. */
+export const notFound = (what?: string) => new Refusal(404, { message: what === undefined ? "404 Not found" : `404 ${what} Not Found` });
+
+/** A value that was given is refused by a rule about the record; `message` may be told by field. */
+export const badRequest = (message: string | Readonly<Record<string, readonly string[]>>) => new Refusal(400, { message });
+
+/** A parameter is missing or of the wrong kind. */
+export const badParameter = (error: string) => new Refusal(400, { error });
+
+/** The token is good, but not for this. */
+export const insufficientScope = (needed: readonly string[]) =>
+  new Refusal(403, {
+    error: "insufficient_scope",
+    error_description: "The request requires higher privileges than provided by the access token.",
+    scope: needed.join(" "),
+  });
