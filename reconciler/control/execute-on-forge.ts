@@ -2,8 +2,9 @@ import type { ForgeJob } from "../forge/port.js";
 import type { Connection } from "../model/connection.js";
 import { hintKey } from "../model/front-door.js";
 import { type Identity, parseRunnerDescription } from "../model/identity.js";
-import { isFinished, jobKey } from "../model/job.js";
+import { isFinished, isRunning, type JobStatus, jobKey } from "../model/job.js";
 import type { Effect } from "../plan/effect.js";
+import type { Store } from "../store/port.js";
 import { type Execution, type ExecutionContext, needed } from "./execution.js";
 import { jobRecord } from "./job-record.js";
 
@@ -57,25 +58,22 @@ async function followed(key: string, revision: number | undefined, { writes }: E
 async function learn(connection: Connection, read: ForgeJob, readAt: number, { ports, writes }: ExecutionContext): Promise<void> {
   const key = jobKey({ connection: connection.name, projectId: read.projectId, jobId: read.jobId });
   await writes.update("job", key, (known) => {
-    if (
-      known === undefined &&
-      !isWorthKnowing(
-        read,
-        connection,
-        ports.store.list("identity").map(({ value }) => value),
-      )
-    )
-      return undefined;
+    if (known === undefined && !isWorthKnowing(read, connection, ports.store)) return undefined;
+    // One that went back to waiting for something else than a runner is read again when it asks for one.
+    if (known !== undefined && isDormant(read.status)) return null;
     return jobRecord(connection.name, known, read, readAt, () => ports.random.hex(16));
   });
 }
 
-/** A job that nobody knew matters when it waits or runs, or when it is already over on one of our runners. */
-function isWorthKnowing(read: ForgeJob, connection: Connection, identities: readonly Identity[]): boolean {
-  if (read.status === "pending" || read.status === "running" || read.status === "canceling") return true;
-  if (!isFinished(read.status) || read.runnerId === undefined) return false;
-  return identities.some((identity) => identity.connection === connection.name && identity.runnerId === read.runnerId);
+/** A job that nobody knew matters when it waits, or when one of our runners runs or ran it. */
+function isWorthKnowing(read: ForgeJob, connection: Connection, store: Store): boolean {
+  if (read.status === "pending") return true;
+  if (isDormant(read.status) || read.runnerId === undefined) return false;
+  return store.list("identity").some(({ value }) => value.connection === connection.name && value.runnerId === read.runnerId);
 }
+
+/** Whether the job neither asks for a runner, nor has one, nor is over. */
+const isDormant = (status: JobStatus): boolean => status !== "pending" && !isRunning(status) && !isFinished(status);
 
 async function poll(connection: Connection, effect: Extract<Effect, { kind: "poll" }>, context: ExecutionContext): Promise<Execution> {
   const { ports, soft, writes } = context;
@@ -99,7 +97,7 @@ async function poll(connection: Connection, effect: Extract<Effect, { kind: "pol
   await Promise.all(hints);
   if (key !== undefined) await followed(key, hintRevision, context);
   const now = ports.clock.now();
-  soft.noteForgeRead(connection.name, effect.projectId === undefined ? { readAt: now, polledAt: now } : { readAt: now });
+  soft.noteForgeRead(connection.name, effect.projectId === undefined ? { readAt: now, polledAt: readAt } : { readAt: now });
   return "done";
 }
 
@@ -135,7 +133,8 @@ async function sweep(connection: Connection, { ports, settings, soft, writes }: 
       await ports.forge.deleteRunner(connection, runnerId);
     }
   }
-  soft.noteForgeRead(connection.name, { readAt: ports.clock.now(), sweptAt: ports.clock.now() });
+  const now = ports.clock.now();
+  soft.noteForgeRead(connection.name, { readAt: now, sweptAt: now });
   return "done";
 }
 

@@ -19,7 +19,7 @@ export async function executeOnHost(effect: HostEffect, context: ExecutionContex
       return checkGone(effect, context);
     case "deleteDouble":
       await context.ports.flintlock.delete(hostOf(effect.host, context), effect.uid);
-      context.soft.noteAbsent(effect.host, effect.uid);
+      context.soft.noteAbsent(effect.host, effect.uid, context.ports.clock.now());
       return "done";
   }
 }
@@ -32,14 +32,16 @@ async function listHost(name: string, context: ExecutionContext): Promise<Execut
   const { ports, settings, soft } = context;
   const startedAt = ports.clock.now();
   const listed = await ports.flintlock.list(hostOf(name, context), namespaceOf(settings.owner));
-  const microvms = listed.map(({ uid, name: vm, state, retry, metadata }) => ({
+  const microvms = listed.map(({ uid, name: vm, state, retry, address, mac, metadata }) => ({
     uid,
     name: vm,
     state,
     retry,
+    address,
+    mac,
     mark: ports.guest.readMark(metadata),
   }));
-  soft.hosts.set(name, { startedAt, at: ports.clock.now(), microvms });
+  soft.noteHost(name, startedAt, ports.clock.now(), microvms);
   return "done";
 }
 
@@ -47,26 +49,27 @@ async function create(name: string, hostName: string, context: ExecutionContext)
   const { ports, settings, writes } = context;
   const microvm = ports.store.get("microvm", name)?.value;
   if (microvm === undefined) return "done";
+  const host = ports.store.get("host", hostName)?.value.spec;
+  const image = ports.store.get("image", microvm.image)?.value.spec;
   try {
-    const host = hostOf(hostName, context);
-    const image = needed(ports.store.get("image", microvm.image), `image "${microvm.image}"`);
-    const made = await ports.flintlock.create({
-      host,
-      image,
-      microvm,
-      namespace: namespaceOf(settings.owner),
-      metadata: ports.guest.bootMetadata(microvm),
-    });
+    if (host === undefined || image === undefined) {
+      const what = host === undefined ? `host "${hostName}"` : `image "${microvm.image}"`;
+      throw new FireRunnerError("FR-NOT-FOUND", `creating microVM "${name}": ${what} is no longer declared`);
+    }
+    const metadata = ports.guest.bootMetadata(microvm);
+    const made = await ports.flintlock.create({ host, image, microvm, namespace: namespaceOf(settings.owner), metadata });
     const createdAt = ports.clock.now();
     await writes.update("microvm", name, (vm) =>
       vm === undefined || vm.uid !== undefined ? undefined : { ...vm, uid: made.uid, createdAt },
     );
   } catch (caught) {
     const error = FireRunnerError.from(caught, "FR-INTERNAL", `creating microVM "${name}" on host "${hostName}"`);
-    if (error.code === "FR-NOT-LEADER") throw error;
+    if (error.code === "FR-NOT-LEADER" || error.code === "FR-STORE") throw error;
+    const now = ports.clock.now();
     await writes.update("microvm", name, (vm) =>
-      vm === undefined || vm.uid !== undefined ? undefined : afterFailedCreate(vm, error, ports.clock.now()),
+      vm === undefined || vm.uid !== undefined ? undefined : afterFailedCreate(vm, error, now),
     );
+    throw error;
   }
   return "done";
 }
@@ -74,8 +77,7 @@ async function create(name: string, hostName: string, context: ExecutionContext)
 /** A refusal is final. After anything else the host may have it all the same: it is searched for by name. */
 function afterFailedCreate(vm: Microvm, error: FireRunnerError, now: number): Microvm {
   if (error.retryable) return { ...vm, createSentAt: now };
-  const failure = vm.failure ?? { code: error.code, message: error.message };
-  return { ...vm, phase: vm.phase === "deleting" ? "deleting" : "draining", drainingAt: vm.drainingAt ?? now, absentAt: now, failure };
+  return { ...vm, absentAt: now, failure: vm.failure ?? { code: error.code, message: error.message } };
 }
 
 async function remove(effect: Extract<Effect, { kind: "deleteOnHost" }>, context: ExecutionContext): Promise<Execution> {
@@ -91,7 +93,12 @@ async function remove(effect: Extract<Effect, { kind: "deleteOnHost" }>, context
 }
 
 async function checkGone(effect: Extract<Effect, { kind: "checkGone" }>, context: ExecutionContext): Promise<Execution> {
-  if ((await context.ports.flintlock.get(hostOf(effect.host, context), effect.uid)) !== undefined) return "again";
+  const { flintlock } = context.ports;
+  const host = hostOf(effect.host, context);
+  const found = await flintlock.get(host, effect.uid);
+  // A host that was still at work on its Create may lose a Delete: then it says so by showing another state.
+  const isGone = found === undefined || (found.state !== "deleting" && (await flintlock.delete(host, effect.uid)) === "absent");
+  if (!isGone) return "again";
   await noteGone(effect, context);
   return "done";
 }
@@ -100,7 +107,7 @@ async function noteGone(
   effect: { readonly vm: string; readonly host: string; readonly uid: string },
   { ports, soft, writes }: ExecutionContext,
 ): Promise<void> {
-  soft.noteAbsent(effect.host, effect.uid);
   const absentAt = ports.clock.now();
+  soft.noteAbsent(effect.host, effect.uid, absentAt);
   await writes.update("microvm", effect.vm, (vm) => (vm === undefined ? undefined : { ...vm, absentAt }));
 }

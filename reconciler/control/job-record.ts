@@ -1,5 +1,5 @@
 import type { ForgeJob } from "../forge/port.js";
-import { isFinished, type Job } from "../model/job.js";
+import { isFinished, isRunning, type Job, type JobStatus } from "../model/job.js";
 
 /**
  * A job's record after the forge was read: what the forge says replaces what it said before, what was decided stays.
@@ -13,8 +13,8 @@ export function jobRecord(
   newTraceId: () => string,
 ): Job | undefined {
   if (known !== undefined && known.readAt > readAt) return undefined;
-  // A job that is over stays over: a read that was slower than another may still say otherwise.
-  if (known !== undefined && isFinished(known.status) && !isFinished(read.status)) return undefined;
+  // Under one id a job goes only forward: a read that was slower than another may still say otherwise.
+  if (known !== undefined && progress(read.status) < progress(known.status)) return undefined;
   const { waitingReason, ...decided } = known ?? { traceId: newTraceId() };
   const told: Job = {
     ...decided,
@@ -38,6 +38,10 @@ export function jobRecord(
     ...present("finishedAt", read.finishedAt),
   };
   return known !== undefined && same({ ...told, readAt: known.readAt }, known) ? undefined : told;
+}
+
+function progress(status: JobStatus): number {
+  return isFinished(status) ? 2 : isRunning(status) ? 1 : 0;
 }
 
 function present<K extends string, V>(key: K, value: V | undefined): { [P in K]?: V } {

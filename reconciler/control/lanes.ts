@@ -23,9 +23,14 @@ export class Lanes {
     return true;
   }
 
+  /** Gives up what waits. */
+  clear(): void {
+    this.waiting.clear();
+  }
+
   /** Gives up what waits; settles when what runs has ended. */
   drain(): Promise<void> {
-    this.waiting.clear();
+    this.clear();
     return this.active === 0 ? Promise.resolve() : new Promise((resolve) => this.idle.push(resolve));
   }
 

@@ -1,7 +1,8 @@
 import type { GuestPort } from "../guest/port.js";
 import type { Clock, Random } from "../model/clock.js";
+import type { Operation } from "../model/front-door.js";
 import type { Kind, Records } from "../model/records.js";
-import type { Schedules, Snapshot } from "../plan/snapshot.js";
+import type { HostView, Schedules, Snapshot } from "../plan/snapshot.js";
 import type { Store } from "../store/port.js";
 import type { SoftState } from "./soft-state.js";
 
@@ -28,15 +29,17 @@ export function observe(from: ObserveFrom): Snapshot {
     if (heard !== undefined) heardAt.set(vm.name, heard);
   }
   const operations = values(store, "operation");
-  const told = (kind: "host" | "pool", name: string) =>
-    operations.some((operation) => operation.subject.kind === kind && operation.subject.name === name);
   return {
     now,
     seed: { name: base32Name(from.random.hex(10)), trace: from.random.hex(14) },
     owner: from.owner,
     listeningSince: from.listeningSince,
     schedules: from.schedules,
-    hosts: values(store, "host").map(({ spec }) => ({ spec, cordoned: told("host", spec.name), observation: soft.hosts.get(spec.name) })),
+    hosts: values(store, "host").map(({ spec }) => ({
+      spec,
+      standing: standingOf(operations, spec.name),
+      observation: soft.hosts.get(spec.name),
+    })),
     images: values(store, "image").map(({ spec }) => spec),
     connections: values(store, "connection").map(({ spec }) => {
       const { readAt, polledAt, sweptAt } = soft.forgeReads(spec.name);
@@ -44,7 +47,7 @@ export function observe(from: ObserveFrom): Snapshot {
     }),
     pools: values(store, "pool")
       .toSorted((a, b) => a.order - b.order)
-      .map(({ spec }) => ({ spec, paused: told("pool", spec.name) })),
+      .map(({ spec }) => ({ spec, paused: operations.some(({ subject }) => subject.kind === "pool" && subject.name === spec.name) })),
     hints: values(store, "hint"),
     jobs: values(store, "job"),
     microvms,
@@ -54,6 +57,16 @@ export function observe(from: ObserveFrom): Snapshot {
     heardAt,
     effects: new Map(soft.effects),
   };
+}
+
+/** What operators did to a host last counts by how far it goes, not by when it was done. */
+function standingOf(operations: readonly Operation[], host: string): HostView["standing"] {
+  const told = new Set(
+    operations.flatMap(({ subject, operation }) => (subject.kind === "host" && subject.name === host ? [operation] : [])),
+  );
+  if (told.has("forget")) return "forgotten";
+  if (told.has("drain")) return "draining";
+  return told.size > 0 ? "cordoned" : "open";
 }
 
 function values<K extends Kind>(store: Store, kind: K): Records[K][] {

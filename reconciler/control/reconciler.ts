@@ -2,18 +2,21 @@ import { FireRunnerError } from "../model/errors.js";
 import type { Decision, Plan } from "../plan/draft.js";
 import { type Effect, effectKey, effectLane } from "../plan/effect.js";
 import { plan } from "../plan/plan.js";
-import type { Lease, Store, Write } from "../store/port.js";
+import type { Change, Lease, Store, Write } from "../store/port.js";
 import { execute } from "./execute.js";
 import { Lanes } from "./lanes.js";
 import { LeaderWrites } from "./leader-writes.js";
 import { observe } from "./observe.js";
 import type { ControlPorts, ControlSettings } from "./ports.js";
 import { SoftState } from "./soft-state.js";
+import { Turns } from "./turns.js";
 
 const leaseMs = 30_000;
 const renewMs = 10_000;
 /** No effect begins when the lease ends before the effect's own deadline could. */
 const effectDeadlineMs = 15_000;
+/** The loop turns at least once in `renewMs`: when it did not for so long, the process stood still or its clock was set. */
+const standstillMs = 30_000;
 const laneWidth = 16;
 const laneDepth = 4_096;
 
@@ -21,6 +24,8 @@ const laneDepth = 4_096;
 export interface Reconciler {
   /** Asks for another pass; any number of wakes before it are one. */
   wake(): void;
+  /** Reads a connection's waiting and running jobs as soon as possible. */
+  pollSoon(connection: string): void;
   /** Whether this process leads, and when a pass ended last. */
   status(): { readonly leading: boolean; readonly passedAt: number | undefined };
   /** Ends after the pass and the effects under way; what is not finished is taken up by whoever leads next. */
@@ -34,14 +39,24 @@ export function startReconciler(ports: ControlPorts, settings: ControlSettings):
   return loop;
 }
 
+/** What lasts as long as one leadership. */
+interface Term {
+  readonly writes: LeaderWrites;
+  readonly soft: SoftState;
+}
+
 class Loop implements Reconciler {
   private lease: Lease | undefined;
-  private term: { readonly writes: LeaderWrites; readonly soft: SoftState; readonly listeningSince: number } | undefined;
+  private term: Term | undefined;
+  private listeningSince = 0;
+  private turnedAt: number | undefined;
+  /** While another replica leads, it is not asked for the lease again before this. */
+  private standByUntil = 0;
   private readonly lanes = new Lanes(laneWidth, laneDepth);
-  private wanted = false;
-  private running: Promise<void> | undefined;
-  private stopping = false;
+  private readonly turns: Turns;
   private passedAt: number | undefined;
+  /** What this loop is committing itself: it need not be woken for that. */
+  private committing: readonly Write[] | undefined;
   private cancelTimer: () => void = () => {};
   private cancelRenewal: () => void = () => {};
   private unwatch: () => void = () => {};
@@ -49,20 +64,24 @@ class Loop implements Reconciler {
   constructor(
     private readonly ports: ControlPorts,
     private readonly settings: ControlSettings,
-  ) {}
+  ) {
+    this.turns = new Turns(ports.clock, () => this.turn());
+  }
 
   start(): void {
-    this.unwatch = this.ports.store.watch(() => this.wake());
+    this.unwatch = this.ports.store.watch((change) => {
+      if (!isOf(change, this.committing)) this.wake();
+    });
     this.wake();
   }
 
   wake(): void {
-    if (this.stopping) return;
-    this.wanted = true;
-    this.running ??= this.passes().finally(() => {
-      this.running = undefined;
-      if (this.wanted) this.wake();
-    });
+    this.turns.want();
+  }
+
+  pollSoon(connection: string): void {
+    this.term?.soft.forgetPoll(connection);
+    this.wake();
   }
 
   status() {
@@ -70,39 +89,42 @@ class Loop implements Reconciler {
   }
 
   async stop(): Promise<void> {
-    this.stopping = true;
     this.unwatch();
     this.cancelTimer();
     this.cancelRenewal();
-    await this.running;
+    await this.turns.stop();
     await this.lanes.drain();
     await this.ports.store.releaseLease(this.settings.holder);
   }
 
-  private async passes(): Promise<void> {
-    while (this.wanted && !this.stopping) {
-      this.wanted = false;
-      try {
-        if (await this.lead()) await this.pass();
-      } catch (caught) {
-        this.ports.observer.fault(FireRunnerError.from(caught, "FR-INTERNAL", "a pass of the loop"));
-        this.wakeIn(1_000);
-      }
+  private async turn(): Promise<void> {
+    try {
+      if (await this.lead()) await this.pass();
+    } catch (caught) {
+      this.ports.observer.fault(FireRunnerError.from(caught, "FR-INTERNAL", "a pass of the loop"));
+      this.wakeIn(1_000);
     }
   }
 
   /** Takes or keeps the lease; a new term begins without soft state and with full grace for guests. */
   private async lead(): Promise<boolean> {
     const { clock, store } = this.ports;
-    if (this.lease !== undefined && this.lease.expiresAt - clock.now() > leaseMs - renewMs) return true;
+    const now = clock.now();
+    // Guests could not be heard while the process stood still, and times of another clock cannot be compared.
+    if (this.turnedAt !== undefined && (now < this.turnedAt || now - this.turnedAt > standstillMs)) this.listeningSince = now;
+    this.turnedAt = now;
+    if (this.lease !== undefined && this.lease.expiresAt - now > leaseMs - renewMs) return true;
+    if (now < this.standByUntil && this.standByUntil - now <= renewMs) return false;
     const lease = await store.acquireLease(this.settings.holder, leaseMs);
     if (lease === undefined) {
       this.depose();
+      this.standByUntil = now + renewMs;
       this.wakeIn(renewMs);
       return false;
     }
     if (this.term === undefined || lease.epoch !== this.lease?.epoch) {
-      this.term = { writes: new LeaderWrites(store, lease.epoch, () => this.depose()), soft: new SoftState(), listeningSince: clock.now() };
+      this.term = { writes: new LeaderWrites(store, lease.epoch, () => this.depose()), soft: new SoftState() };
+      this.listeningSince = clock.now();
     }
     this.lease = lease;
     this.cancelRenewal();
@@ -113,50 +135,56 @@ class Loop implements Reconciler {
   private depose(): void {
     this.lease = undefined;
     this.term = undefined;
+    this.lanes.clear();
   }
 
   private async pass(): Promise<void> {
-    const { term, ports } = this;
+    const { term, ports, listeningSince } = this;
     if (term === undefined) return;
     const beganAt = performance.now();
     const { clock, guest, random, store } = ports;
     const { owner, schedules } = this.settings;
-    const snapshot = observe({ store, soft: term.soft, guest, clock, random, owner, listeningSince: term.listeningSince, schedules });
+    const snapshot = observe({ store, soft: term.soft, guest, clock, random, owner, listeningSince, schedules });
     const decided = plan(snapshot);
-    const batch = { writes: decided.decisions.map((decision) => toWrite(store, decision)), events: decided.events };
+    const writes = decided.decisions.map((decision) => toWrite(store, decision));
     this.cancelTimer();
-    ports.observer.pass(performance.now() - beganAt, decided.decisions.length, decided.effects.length);
-    if (batch.writes.length > 0 || batch.events.length > 0) {
-      const { outcome } = await term.writes.commit(batch);
+    ports.observer.pass(performance.now() - beganAt, writes.length, decided.effects.length);
+    if (!(await this.commit(term, writes, decided))) {
       // Somebody wrote in between: what was decided is void, and the pass is made again.
-      if (outcome !== "committed") {
-        this.wanted = true;
-        return;
-      }
+      this.wake();
+      return;
     }
     this.passedAt = clock.now();
-    this.begin(decided, term);
+    for (const effect of decided.effects) this.begin(effect, term);
     ports.flintlock.keepOnly(new Set(snapshot.hosts.map((host) => host.spec.name)));
     if (decided.wakeAt !== undefined) this.wakeIn(Math.max(decided.wakeAt - clock.now(), 1));
   }
 
-  private begin(decided: Plan, term: NonNullable<Loop["term"]>): void {
-    if (this.stopping) return;
-    if (this.lease === undefined || this.lease.expiresAt - this.ports.clock.now() < effectDeadlineMs) {
-      this.wakeIn(100);
-      return;
-    }
-    for (const effect of decided.effects) {
-      const key = effectKey(effect);
-      term.soft.begin(key);
-      if (!this.lanes.offer(effectLane(effect), () => this.carryOut(effect, key, term))) term.soft.succeed(key);
+  private async commit(term: Term, writes: readonly Write[], { events }: Plan): Promise<boolean> {
+    if (writes.length === 0 && events.length === 0) return true;
+    this.committing = writes;
+    try {
+      return (await term.writes.commit({ writes, events })).outcome === "committed";
+    } finally {
+      this.committing = undefined;
     }
   }
 
-  private async carryOut(effect: Effect, key: string, term: NonNullable<Loop["term"]>): Promise<void> {
+  private begin(effect: Effect, term: Term): void {
+    const key = effectKey(effect);
+    term.soft.begin(key);
+    // A queue that is full is woken for when one of its tasks has ended.
+    if (!this.lanes.offer(effectLane(effect), () => this.carryOut(effect, key, term))) term.soft.succeed(key);
+  }
+
+  private async carryOut(effect: Effect, key: string, term: Term): Promise<void> {
     const { clock, observer, random } = this.ports;
+    if (this.term !== term) return;
     const beganAt = clock.now();
     try {
+      if (this.lease === undefined || this.lease.expiresAt - beganAt < effectDeadlineMs) {
+        throw new FireRunnerError("FR-NOT-LEADER", `effect ${key} was not begun: the lease ends too soon`, { retryable: true });
+      }
       const execution = await execute(effect, { ports: this.ports, settings: this.settings, soft: term.soft, writes: term.writes });
       if (execution === "done") term.soft.succeed(key);
       else term.soft.fail(key, clock.now(), random.next());
@@ -178,4 +206,9 @@ class Loop implements Reconciler {
 /** Decisions were made from this very moment's records: their revisions are what the commit expects. */
 function toWrite(store: Store, decision: Decision): Write {
   return { ...decision, expect: store.get(decision.kind, decision.key)?.revision ?? "absent" } as Write;
+}
+
+function isOf({ changed }: Change, writes: readonly Write[] | undefined): boolean {
+  if (writes === undefined || changed.length !== writes.length) return false;
+  return changed.every(({ kind, key }, index) => writes[index]?.kind === kind && writes[index].key === key);
 }

@@ -1,23 +1,26 @@
-import type { EffectState, HostObservation } from "../plan/snapshot.js";
+import type { EffectState, HostObservation, ObservedMicrovm } from "../plan/snapshot.js";
 
 const firstBackoffMs = 500;
 const longestBackoffMs = 30_000;
+/** No list takes longer than this from question to answer. */
+const longestListMs = 300_000;
 
 /** When a forge was read for what. */
 export interface ForgeReads {
-  readAt?: number;
-  polledAt?: number;
-  sweptAt?: number;
+  readonly readAt?: number;
+  readonly polledAt?: number;
+  readonly sweptAt?: number;
 }
 
 /** What a leader knows but need not survive: observations, and the effects under way. A new leader begins without. */
 export class SoftState {
   readonly hosts = new Map<string, HostObservation>();
   readonly effects = new Map<string, EffectState>();
+  private readonly absentAt = new Map<string, number>();
   private readonly reads = new Map<string, ForgeReads>();
   private readonly attempts = new Map<string, number>();
 
-  forgeReads(connection: string): Readonly<ForgeReads> {
+  forgeReads(connection: string): ForgeReads {
     return this.reads.get(connection) ?? {};
   }
 
@@ -25,11 +28,26 @@ export class SoftState {
     this.reads.set(connection, { ...this.reads.get(connection), ...read });
   }
 
-  /** A microVM that its host was asked for by id and does not have is not in the older list either. */
-  noteAbsent(host: string, uid: string): void {
+  /** The connection's jobs are to be read as if they never were. */
+  forgetPoll(connection: string): void {
+    const { polledAt: _polledAt, ...rest } = this.forgeReads(connection);
+    this.reads.set(connection, rest);
+  }
+
+  /** What a host showed; what was found absent after it was asked is left out. */
+  noteHost(host: string, startedAt: number, at: number, shown: readonly ObservedMicrovm[]): void {
+    const present = shown.filter(({ uid }) => (this.absentAt.get(`${host}/${uid}`) ?? -1) < startedAt);
+    this.hosts.set(host, { startedAt, at, microvms: new Map(present.map((vm) => [vm.uid, vm])) });
+  }
+
+  /** A microVM that its host was asked for by id and does not have is neither in an older list, nor in one that is under way. */
+  noteAbsent(host: string, uid: string, at: number): void {
+    this.absentAt.set(`${host}/${uid}`, at);
     const observation = this.hosts.get(host);
-    if (observation === undefined) return;
-    this.hosts.set(host, { ...observation, microvms: observation.microvms.filter((vm) => vm.uid !== uid) });
+    if (observation?.microvms.has(uid) !== true) return;
+    const microvms = new Map(observation.microvms);
+    microvms.delete(uid);
+    this.hosts.set(host, { ...observation, microvms });
   }
 
   begin(key: string): void {
@@ -41,21 +59,23 @@ export class SoftState {
     this.attempts.delete(key);
   }
 
-  /** The subject rests: twice as long after every try in vain, with full jitter (`random` in [0, 1)), at least `atLeastMs`. */
+  /** The subject rests: twice as long after every try in vain, with jitter (`random` in [0, 1)), at least `atLeastMs`. */
   fail(key: string, now: number, random: number, atLeastMs = 0): void {
     const attempt = this.attempts.get(key) ?? 0;
     this.attempts.set(key, attempt + 1);
     const jittered = Math.min(firstBackoffMs * 2 ** Math.min(attempt, 10), longestBackoffMs) * (0.5 + random / 2);
-    this.effects.set(key, { state: "backing-off", until: now + Math.max(jittered, atLeastMs) });
+    this.effects.set(key, { state: "backing-off", until: now + Math.ceil(Math.max(jittered, atLeastMs)) });
   }
 
-  /** Forgets rests that are over, so that the map holds only what matters. */
+  /** Forgets rests and absences that are over, so that the maps hold only what matters. */
   prune(now: number): void {
     for (const [key, state] of this.effects) {
-      if (state.state === "backing-off" && state.until + longestBackoffMs < now) {
-        this.effects.delete(key);
-        this.attempts.delete(key);
-      }
+      if (state.state === "backing-off" && state.until + longestBackoffMs < now) this.succeed(key);
+    }
+    for (const [key, at] of this.absentAt) {
+      // They are in the order in which they were noted.
+      if (at + longestListMs >= now) break;
+      this.absentAt.delete(key);
     }
   }
 }

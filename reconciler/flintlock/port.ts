@@ -23,6 +23,9 @@ export interface HostMicrovm {
   readonly state: HostMicrovmState;
   /** How often the host tried again. */
   readonly retry: number;
+  /** What it was given for its own network, where the host tells: the address in CIDR form, and the guest's MAC. */
+  readonly address?: string | undefined;
+  readonly mac?: string | undefined;
   readonly metadata: Readonly<Record<string, string>>;
 }
 

@@ -1,76 +1,96 @@
 import type { GuestReport } from "../model/front-door.js";
 import { isFinished } from "../model/job.js";
 import { isLeaving, type Microvm } from "../model/microvm.js";
-import { settleHost } from "./backoff.js";
+import { noteFailure, settleHost } from "./backoff.js";
 import type { Draft } from "./draft.js";
-import type { ObservedMicrovm } from "./snapshot.js";
+import type { HostObservation } from "./snapshot.js";
 
 /** How long a claimed guest may be silent: six of its heartbeats. */
 const silenceMs = 60_000;
 /** How long the forge may say "running" after the guest said that its runner ended. */
-const afterDoneMs = 60_000;
+export const afterDoneMs = 60_000;
 /** After this a Create that was sent can no longer arrive: its own deadline, and as much again. */
 export const createDoubtMs = 20_000;
+/** How long after that a host may take to be listed before its microVM is given up. */
+const listInVainMs = 10_000;
 /** A host that tried this often to create a microVM does not get it done. */
 const createRetries = 3;
+/** What the forge gets beyond a job's own limit: it ends the job, this only ends what it forgot. */
+const overtimeMs = 60_000;
 
 /** Moves every microVM on by what its host, its guest and its forge say, and by its deadlines. */
 export function advanceMicrovms(draft: Draft): void {
-  const observed = new Map<string, Map<string, ObservedMicrovm>>();
-  for (const host of draft.snapshot.hosts) {
-    if (host.observation === undefined) continue;
-    observed.set(host.spec.name, new Map(host.observation.microvms.map((vm) => [vm.uid, vm])));
-  }
   for (const vm of [...draft.microvms.values()]) {
-    const seen = followHost(draft, vm, observed.get(vm.host));
+    const seen = followHost(draft, vm);
     if (!isLeaving(seen)) followGuest(draft, seen, draft.snapshot.guestReports.get(seen.name));
   }
 }
 
-/** Tells a microVM to go. From here it never returns to supply. */
-export function retire(draft: Draft, vm: Microvm, failure?: Microvm["failure"]): void {
-  draft.putMicrovm({ ...vm, phase: "draining", drainingAt: draft.now, ...(failure === undefined ? {} : { failure }) });
-  if (failure === undefined) return;
-  draft.event("MicrovmFailed", { kind: "microvm", name: vm.name }, `${failure.code}: ${failure.message}`, vm.traceId);
+/** Tells a microVM to go. From here it never returns to supply; whatever runs on it may end until the deadline. */
+export function retire(draft: Draft, vm: Microvm, failure?: Microvm["failure"]): Microvm {
+  const jobDeadlineAt = vm.jobDeadlineAt ?? jobDeadline(draft, vm);
+  const retired = draft.putMicrovm({
+    ...vm,
+    phase: "draining",
+    drainingAt: draft.now,
+    jobDeadlineAt,
+    ...(failure === undefined ? {} : { failure }),
+  });
+  if (failure !== undefined) {
+    noteFailure(draft, retired, failure);
+    draft.event("MicrovmFailed", { kind: "microvm", name: vm.name }, `${failure.code}: ${failure.message}`, vm.traceId);
+  }
+  return retired;
 }
 
-function followHost(draft: Draft, vm: Microvm, byUid: ReadonlyMap<string, ObservedMicrovm> | undefined): Microvm {
-  const observation = draft.hosts.get(vm.host)?.observation;
-  if (byUid === undefined || observation === undefined || vm.createSentAt === undefined || vm.absentAt !== undefined) return vm;
-  if (vm.uid === undefined) return findByName(draft, vm, observation.startedAt, observation.microvms);
-  const shown = byUid.get(vm.uid);
+/** Until when a job that begins now may run on a microVM. */
+export function jobDeadline(draft: Draft, vm: Microvm): number {
+  return draft.now + (draft.pools.get(vm.pool)?.spec.maxJobTimeoutS ?? 3600) * 1000 + overtimeMs;
+}
+
+function followHost(draft: Draft, vm: Microvm): Microvm {
+  if (vm.failure !== undefined && !isLeaving(vm)) return retire(draft, vm, vm.failure);
+  if (vm.createSentAt === undefined || vm.absentAt !== undefined) return vm;
+  const host = draft.hosts.get(vm.host);
+  if (host?.standing === "forgotten") return vanish(draft, vm, `host "${vm.host}" was forgotten`);
+  const observation = host?.observation;
+  if (vm.uid === undefined) return findByName(draft, vm, vm.createSentAt, observation);
+  if (observation === undefined) return vm;
+  const shown = observation.microvms.get(vm.uid);
   if (shown === undefined) {
     // Only a list that was asked for after the host had answered Create can miss it.
-    return observation.startedAt > (vm.createdAt ?? vm.createSentAt) ? vanish(draft, vm) : vm;
+    return observation.startedAt > (vm.createdAt ?? vm.createSentAt) ? vanish(draft, vm, `host "${vm.host}" no longer shows it`) : vm;
   }
-  if (isLeaving(vm) || (vm.phase !== "creating" && vm.phase !== "booting")) return vm;
+  if (vm.phase !== "creating" && vm.phase !== "booting") return vm;
   if (shown.state === "failed" || shown.retry >= createRetries) {
     const message = `host "${vm.host}" tried ${shown.retry} times in vain`;
-    retire(draft, vm, { code: "FR-VM-CREATE-FAILED", message });
-    return draft.microvms.get(vm.name) ?? vm;
+    return retire(draft, vm, { code: "FR-VM-CREATE-FAILED", message });
   }
   if (vm.phase === "creating" && shown.state === "created") return draft.putMicrovm({ ...vm, phase: "booting" });
   return vm;
 }
 
 /** After a Create whose answer was lost, the name tells whether it arrived. */
-function findByName(draft: Draft, vm: Microvm, listedAt: number, shown: readonly ObservedMicrovm[]): Microvm {
+function findByName(draft: Draft, vm: Microvm, createSentAt: number, observation: HostObservation | undefined): Microvm {
   if (draft.isInFlight(`host:${vm.name}`)) return vm;
-  const found = shown.find((candidate) => candidate.name === vm.name);
-  if (found !== undefined) return draft.putMicrovm({ ...vm, uid: found.uid });
-  if (vm.createSentAt === undefined || listedAt < vm.createSentAt + createDoubtMs) return vm;
-  const absent = draft.putMicrovm({ ...vm, absentAt: draft.now });
-  if (!isLeaving(absent)) retire(draft, absent, { code: "FR-VM-CREATE-FAILED", message: `host "${vm.host}" never showed it after Create` });
-  return draft.microvms.get(vm.name) ?? absent;
+  for (const shown of observation?.microvms.values() ?? []) {
+    if (shown.name === vm.name) return draft.putMicrovm({ ...vm, uid: shown.uid });
+  }
+  const certainAt = createSentAt + createDoubtMs;
+  if (observation !== undefined && observation.startedAt >= certainAt) {
+    const absent = draft.putMicrovm({ ...vm, absentAt: draft.now });
+    if (isLeaving(absent)) return absent;
+    return retire(draft, absent, { code: "FR-VM-CREATE-FAILED", message: `host "${vm.host}" never showed it after Create` });
+  }
+  if (vm.phase !== "creating" || !draft.reached(certainAt + listInVainMs)) return vm;
+  return retire(draft, vm, { code: "FR-HOST-UNREACHABLE", message: `host "${vm.host}" neither answered Create nor could be listed since` });
 }
 
-function vanish(draft: Draft, vm: Microvm): Microvm {
-  if (vm.phase === "deleting") return draft.putMicrovm({ ...vm, absentAt: draft.now });
-  const failure = vm.failure ?? { code: "FR-VM-VANISHED", message: `host "${vm.host}" no longer shows it` };
-  if (vm.failure === undefined)
-    draft.event("MicrovmFailed", { kind: "microvm", name: vm.name }, `${failure.code}: ${failure.message}`, vm.traceId);
-  // Nothing can run on it any more: its runner is removed without waiting for it.
-  return draft.putMicrovm({ ...vm, phase: "deleting", drainingAt: vm.drainingAt ?? draft.now, absentAt: draft.now, failure });
+/** Nothing is left of it on its host: what was to be removed there is gone, and its runner need not be waited for. */
+function vanish(draft: Draft, vm: Microvm, message: string): Microvm {
+  const ended = isLeaving(vm) || draft.snapshot.guestReports.get(vm.name)?.done !== undefined;
+  const leaving = isLeaving(vm) ? vm : retire(draft, vm, ended ? undefined : { code: "FR-VM-VANISHED", message });
+  return draft.putMicrovm({ ...leaving, phase: "deleting", absentAt: draft.now });
 }
 
 function followGuest(draft: Draft, vm: Microvm, report: GuestReport | undefined): void {
@@ -86,15 +106,9 @@ function followGuest(draft: Draft, vm: Microvm, report: GuestReport | undefined)
   const claimed = vm.claimedAt === undefined ? claim(draft, vm, report) : vm;
   const assigned = assign(draft, claimed);
   forgetToken(draft, assigned, report);
-  if (jobIsOver(draft, assigned)) {
-    retire(draft, assigned);
-    return;
-  }
-  if (report.done !== undefined) {
-    followDone(draft, assigned, report.done);
-    return;
-  }
-  followDeadlines(draft, assigned, report);
+  if (jobIsOver(draft, assigned)) retire(draft, assigned);
+  else if (report.done !== undefined) followDone(draft, assigned, report.done);
+  else followDeadlines(draft, assigned, report);
 }
 
 function awaitClaim(draft: Draft, vm: Microvm): void {
@@ -107,14 +121,9 @@ function awaitClaim(draft: Draft, vm: Microvm): void {
 
 function claim(draft: Draft, vm: Microvm, report: GuestReport): Microvm {
   settleHost(draft, vm.host);
-  draft.event(
-    "MicrovmClaimed",
-    { kind: "microvm", name: vm.name },
-    `its guest claimed after ${report.claimedAt - vm.allocatedAt} ms`,
-    vm.traceId,
-  );
-  const phase = vm.phase === "busy" ? "busy" : "parked";
-  return draft.putMicrovm({ ...vm, phase, claimedAt: report.claimedAt });
+  const tookMs = report.claimedAt - vm.allocatedAt;
+  draft.event("MicrovmClaimed", { kind: "microvm", name: vm.name }, `its guest claimed after ${tookMs} ms`, vm.traceId);
+  return draft.putMicrovm({ ...vm, phase: vm.phase === "busy" ? "busy" : "parked", claimedAt: report.claimedAt });
 }
 
 function assign(draft: Draft, vm: Microvm): Microvm {
@@ -141,12 +150,11 @@ function followDone(draft: Draft, vm: Microvm, done: NonNullable<GuestReport["do
     return;
   }
   if (!draft.reached(done.at + afterDoneMs)) return;
-  // The guest itself said that nothing runs on it any more: there is nothing to wait for.
-  retire(
-    draft,
-    { ...vm, jobDeadlineAt: draft.now },
-    { code: "FR-GUEST-LOST", message: "its runner ended while the forge says that its job runs" },
-  );
+  // The guest itself said that nothing runs on it any more. Only a forge that was read since contradicts it.
+  const polledAt = draft.connections.get(vm.connection)?.polledAt;
+  const contradicted = polledAt !== undefined && polledAt > done.at;
+  const message = "its runner ended while the forge says that its job runs";
+  retire(draft, { ...vm, jobDeadlineAt: draft.now }, contradicted ? { code: "FR-GUEST-LOST", message } : undefined);
 }
 
 function followDeadlines(draft: Draft, vm: Microvm, report: GuestReport): void {

@@ -9,39 +9,43 @@ const longestMs = 300_000;
 const rememberMs = 600_000;
 
 const classSubject = (c: RunnerClass) => ({ subject: { kind: "class", name: classKey(c) }, type: "NoJobTaken" });
+const classSubjectOf = (vm: Microvm) => classSubject({ pool: vm.pool, size: vm.sizeName });
 const hostSubject = (host: string) => ({ subject: { kind: "host", name: host }, type: "CreateFailing" });
 
-/** Failures that are the host's: it could not make the microVM. */
+/** Failures that are the host's: it could not make the microVM. Those of the others that count are the class's. */
 const hostFailures: ReadonlySet<string> = new Set([
   "FR-FLINTLOCK-REJECTED",
   "FR-FLINTLOCK-UNKNOWN",
-  "FR-VM-CREATE-FAILED",
+  "FR-HOST-UNAUTHORIZED",
   "FR-HOST-UNREACHABLE",
+  "FR-VM-CREATE-FAILED",
+  "FR-VM-VANISHED",
 ]);
-/** Failures that another microVM of the class would most likely repeat. */
-const classFailures: ReadonlySet<string> = new Set(["FR-VM-BOOT-TIMEOUT", "FR-INVALID", "FR-GUEST-RESTARTED"]);
 
-/** Learns from the end of a microVM: a class or host whose microVMs fail in a row is tried again later and later. */
-export function noteEnd(draft: Draft, vm: Microvm): void {
+/**
+ * Learns from a failure at once, so that the microVM's own replacement waits already: a class or host whose microVMs
+ * fail in a row is tried again later and later. What failed after a job had begun says nothing about the next one.
+ */
+export function noteFailure(draft: Draft, vm: Microvm, failure: NonNullable<Microvm["failure"]>): void {
   if (vm.job !== undefined) return;
-  const code = vm.failure?.code;
-  if (code !== undefined && hostFailures.has(code)) {
-    holdBack(draft, hostSubject(vm.host), code, vm.failure?.message ?? "");
-    return;
-  }
-  const endedByItself = code === undefined && draft.snapshot.guestReports.get(vm.name)?.done !== undefined;
-  if (!endedByItself && (code === undefined || !classFailures.has(code))) return;
-  holdBack(
-    draft,
-    classSubject({ pool: vm.pool, size: vm.sizeName }),
-    code ?? "FR-VM-NO-JOB",
-    vm.failure?.message ?? "its runner ended without taking a job",
-  );
+  holdBack(draft, hostFailures.has(failure.code) ? hostSubject(vm.host) : classSubjectOf(vm), failure.code, failure.message);
+}
+
+/** Whether the guest itself ended, and no job is known that it ran. */
+export function endedWithoutJob(draft: Draft, vm: Microvm): boolean {
+  const done = draft.snapshot.guestReports.get(vm.name)?.done;
+  return done !== undefined && vm.job === undefined && vm.failure === undefined && done.at <= (vm.drainingAt ?? draft.now);
+}
+
+/** A microVM is gone, and no job was found that it ran although jobs of its class still wait: the next one waits a little. */
+export function noteNoJobTaken(draft: Draft, vm: Microvm): void {
+  const waits = [...draft.jobs.values()].some((job) => job.status === "pending" && job.pool === vm.pool && job.size === vm.sizeName);
+  if (waits) holdBack(draft, classSubjectOf(vm), "FR-VM-NO-JOB", "its runner ended without taking a job");
 }
 
 /** A microVM of the class took a job: its way is clear again. */
 export function settleClass(draft: Draft, vm: Microvm): void {
-  settle(draft, conditionKey(classSubject({ pool: vm.pool, size: vm.sizeName })));
+  settle(draft, conditionKey(classSubjectOf(vm)));
 }
 
 /** A guest on the host claimed: the host makes microVMs. */
@@ -72,7 +76,10 @@ function heldBack(draft: Draft, key: string): Condition | undefined {
 }
 
 function holdBack(draft: Draft, subject: Pick<Condition, "subject" | "type">, reason: string, message: string): void {
-  const count = (draft.conditions.get(conditionKey(subject))?.count ?? 0) + 1;
+  const known = draft.conditions.get(conditionKey(subject));
+  // Those that fail together failed once: they were begun before anything was known.
+  if (known?.until !== undefined && known.until > draft.now) return;
+  const count = (known?.count ?? 0) + 1;
   const until = draft.now + Math.min(firstMs * 2 ** Math.min(count - 1, 10), longestMs);
   draft.putCondition({ ...subject, status: true, reason, message, observedAt: draft.now, count, until });
 }

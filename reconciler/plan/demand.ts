@@ -1,221 +1,221 @@
-import { runnerDescription } from "../model/identity.js";
 import { type Job, jobKey, type WaitingReason } from "../model/job.js";
-import { microvmName } from "../model/mark.js";
-import { isLeaving, isSupply, type Microvm, phases } from "../model/microvm.js";
+import type { Microvm } from "../model/microvm.js";
 import type { Pool } from "../model/pool.js";
-import { classKey, classTraits, type RunnerClass, sizesInOrder } from "../model/runner-class.js";
+import { classKey, type RunnerClass, sizesInOrder } from "../model/runner-class.js";
 import { retire } from "./advance.js";
 import { classHeldBack } from "./backoff.js";
 import type { Draft } from "./draft.js";
 import { explain } from "./jobs.js";
+import { staleMs } from "./look.js";
+import { allocateMicrovm, commitMicrovm, namesPerPlan } from "./make-microvm.js";
 import { Placement } from "./place.js";
-import type { ConnectionView, PoolView } from "./snapshot.js";
+import type { PoolView } from "./snapshot.js";
+import { Supply } from "./supply.js";
 
-/** A forge that was not read for this long is not worked for: what waits there may have changed. */
-const staleMs = 60_000;
-/** How long an assigned microVM may wait in vain before it is surplus: its job may be taken and not yet known. */
+/** How long a microVM with a runner may be surplus: its job may be taken and not yet known, or the next one be near. */
 const surplusMs = 10_000;
-/** Failures after which a microVM no longer counts against its pool although its host still has it. */
-const lostFailures: ReadonlySet<string> = new Set(["FR-GUEST-LOST", "FR-VM-BOOT-TIMEOUT", "FR-HOST-UNREACHABLE"]);
 
 /** Compares waiting jobs with the microVMs that could take them, class by class, and closes the difference. */
 export function meetDemand(draft: Draft): void {
-  for (const vm of [...draft.microvms.values()]) {
-    if (isSupply(vm) && !draft.pools.has(vm.pool)) retire(draft, vm);
-  }
-  const waiting = groupBy(
-    [...draft.jobs.values()].filter((job) => job.status === "pending" && job.pool !== undefined),
-    (job) => classKey({ pool: job.pool ?? "", size: job.size ?? "" }),
-  );
-  const microvms = groupBy([...draft.microvms.values()], (vm) => vm.pool);
-  const placement = new Placement(draft);
-  const ordered = draft.snapshot.pools.toSorted((a, b) => b.spec.priority - a.spec.priority);
-  const shortOf = new Set<string>();
-  for (const view of ordered) {
-    const pool = new PoolRound(draft, view, microvms.get(view.spec.name) ?? [], placement);
-    if (!pool.serve(waiting)) shortOf.add(view.spec.name);
-  }
-  for (const view of ordered) {
-    const pool = new PoolRound(
-      draft,
-      view,
-      [...draft.microvms.values()].filter((vm) => vm.pool === view.spec.name),
-      placement,
-    );
-    pool.keepWarm(shortOf.has(view.spec.name));
-  }
+  const demand = new Demand(draft);
+  demand.cover();
+  demand.serve();
+  demand.keepWarm();
 }
 
-/** One pool in one plan. */
-class PoolRound {
-  private readonly spec: Pool;
-  private readonly connection: ConnectionView | undefined;
-  private counted: number;
+/** The jobs of one class. */
+interface ClassJobs {
+  readonly waiting: Job[];
+  /** When the forge was last found to have one of them no longer waiting. */
+  lastLeftAt: number;
+}
 
-  constructor(
-    private readonly draft: Draft,
-    private readonly view: PoolView,
-    private readonly microvms: readonly Microvm[],
-    private readonly placement: Placement,
-  ) {
-    this.spec = view.spec;
-    this.connection = draft.connections.get(view.spec.connection);
-    this.counted = microvms.filter(countsAgainstPool).length;
+/** A waiting job that nothing covers. */
+interface Unserved {
+  readonly job: Job;
+  readonly view: PoolView;
+  readonly runnerClass: RunnerClass;
+}
+
+class Demand {
+  private readonly supply: Supply;
+  private readonly placement: Placement;
+  private readonly jobs = new Map<string, ClassJobs>();
+  private unserved: Unserved[] = [];
+  /** Why nothing can be made for a class: what is true of one job of it is true of the next. */
+  private readonly refused = new Map<string, WaitingReason>();
+  private readonly shortOf = new Map<string, number>();
+  private makesRoom = false;
+
+  constructor(private readonly draft: Draft) {
+    this.supply = new Supply(draft);
+    this.placement = new Placement(draft);
+    for (const job of draft.jobs.values()) {
+      if (job.pool === undefined || job.size === undefined) continue;
+      const own = this.jobsOf({ pool: job.pool, size: job.size });
+      if (job.status === "pending") own.waiting.push(job);
+      else if (job.readAt > own.lastLeftAt) own.lastLeftAt = job.readAt;
+    }
+    for (const { waiting } of this.jobs.values()) waiting.sort(oldestFirst);
   }
 
-  /** Covers or explains every waiting job of the pool; tells whether all are covered. */
-  serve(waiting: ReadonlyMap<string, readonly Job[]>): boolean {
-    const sizes = sizesInOrder(this.spec).map((size) => this.serveClass({ pool: this.spec.name, size }, waiting));
-    return sizes.every((covered) => covered);
+  /** Covers jobs with the microVMs that there are, and lets go those that are too many. */
+  cover(): void {
+    for (const view of this.draft.snapshot.pools) {
+      for (const size of sizesInOrder(view.spec)) this.coverClass(view, { pool: view.spec.name, size });
+    }
+  }
+
+  /** Makes a microVM for every job that nothing covers, the oldest of the most important pools first, or says why not. */
+  serve(): void {
+    this.unserved.sort((a, b) => b.view.spec.priority - a.view.spec.priority || oldestFirst(a.job, b.job));
+    for (const { job, view, runnerClass } of this.unserved) {
+      const key = classKey(runnerClass);
+      const reason = this.refused.get(key) ?? this.make(view, runnerClass, job);
+      if (reason === undefined) {
+        this.explainCovered(job);
+        continue;
+      }
+      this.refused.set(key, reason);
+      this.shortOf.set(view.spec.name, (this.shortOf.get(view.spec.name) ?? 0) + 1);
+      explain(this.draft, this.draft.jobs.get(jobKey(job)) ?? job, reason);
+    }
+    this.makeRoom();
   }
 
   /** Keeps `minIdle` microVMs without a credential ready, and no more of them than wanted for longer than `idleTimeS`. */
-  keepWarm(short: boolean): void {
-    const idle = this.microvms.filter((vm) => isSupply(vm) && !vm.identity && vm.sizeName === this.spec.size).toSorted(furthestFirst);
-    for (const vm of idle.slice(this.spec.minIdle)) {
-      const idleSince = vm.claimedAt ?? vm.allocatedAt;
-      if (this.draft.reached(idleSince + this.spec.idleTimeS * 1000)) retire(this.draft, vm);
-    }
-    if (short || this.obstacle({ pool: this.spec.name, size: this.spec.size }) !== undefined) return;
-    for (let missing = this.spec.minIdle - idle.length; missing > 0; missing--) {
-      if (this.counted >= this.spec.maxMicrovms || "code" in this.create(this.spec.size)) return;
+  keepWarm(): void {
+    for (const view of this.draft.snapshot.pools.toSorted((a, b) => b.spec.priority - a.spec.priority)) {
+      for (const size of sizesInOrder(view.spec)) this.keepClassWarm(view, { pool: view.spec.name, size });
     }
   }
 
-  private serveClass(runnerClass: RunnerClass, waiting: ReadonlyMap<string, readonly Job[]>): boolean {
-    const jobs = (waiting.get(classKey(runnerClass)) ?? []).toSorted((a, b) => a.queuedAt - b.queuedAt || a.jobId - b.jobId);
-    const supply = this.microvms.filter((vm) => isSupply(vm) && vm.sizeName === runnerClass.size).toSorted(furthestFirst);
-    const committed = supply.filter((vm) => vm.identity);
-    this.retireSurplus(committed.slice(jobs.length));
-    const uncovered = jobs.slice(committed.length);
-    for (const job of jobs.slice(0, committed.length)) this.explainCovered(job);
-    const spare = supply.filter((vm) => !vm.identity);
-    const unserved = uncovered.slice(spare.length);
-    uncovered.slice(0, spare.length).forEach((job, index) => {
-      const vm = spare[index];
-      if (vm !== undefined) this.commit(vm);
-      this.explainCovered(job);
+  private coverClass(view: PoolView, runnerClass: RunnerClass): void {
+    const { waiting, lastLeftAt } = this.jobsOf(runnerClass);
+    const { committed, spare, ended } = this.supply.of(runnerClass);
+    for (const vm of committed.slice(waiting.length)) {
+      const idleSince = Math.max(vm.assignedAt ?? 0, vm.committedAt ?? vm.allocatedAt, lastLeftAt);
+      if (this.draft.reached(idleSince + surplusMs)) retire(this.draft, vm);
+    }
+    const connection = this.draft.connections.get(view.spec.connection)?.spec;
+    let covering = committed.length + ended;
+    for (const job of waiting) {
+      const vm = covering > 0 || view.paused || connection === undefined ? undefined : spare.shift();
+      if (vm !== undefined && connection !== undefined) commitMicrovm(this.draft, vm, view.spec, connection);
+      if (covering > 0 || vm !== undefined) this.explainCovered(job);
+      else this.unserved.push({ job, view, runnerClass });
+      covering -= 1;
+    }
+  }
+
+  private keepClassWarm(view: PoolView, runnerClass: RunnerClass): void {
+    const { spec } = view;
+    const wanted = runnerClass.size === spec.size && !view.paused ? spec.minIdle : 0;
+    const { spare } = this.supply.of(runnerClass);
+    for (const vm of spare.slice(wanted)) {
+      if (this.draft.reached((vm.claimedAt ?? vm.allocatedAt) + spec.idleTimeS * 1000)) retire(this.draft, vm);
+    }
+    // Jobs go first: while they lack a place or room, what becomes free is theirs.
+    if (this.shortOf.has(spec.name) || this.makesRoom) return;
+    for (let missing = wanted - spare.length; missing > 0; missing--) {
+      if (this.make(view, runnerClass) !== undefined) return;
+    }
+  }
+
+  /** Makes one microVM of a class, or says what forbids it. */
+  private make(view: PoolView, runnerClass: RunnerClass, job?: Job): WaitingReason | undefined {
+    const { spec } = view;
+    const obstacle = this.obstacle(view, runnerClass);
+    if (obstacle !== undefined) return obstacle;
+    const size = spec.sizes[runnerClass.size];
+    const connection = this.draft.connections.get(spec.connection)?.spec;
+    if (size === undefined || connection === undefined) return undeclared(spec);
+    if (this.draft.namesTaken >= namesPerPlan) {
+      this.draft.again();
+      return { code: "FR-WAITING-FOR-MICROVM", message: "its microVM is decided on next" };
+    }
+    const place = this.placement.take(spec, size);
+    if ("code" in place) return place;
+    const vm = allocateMicrovm(this.draft, {
+      pool: spec,
+      sizeName: runnerClass.size,
+      size,
+      place,
+      ...(job === undefined ? {} : { job }),
     });
-    return this.createFor(runnerClass, unserved);
-  }
-
-  private createFor(runnerClass: RunnerClass, jobs: readonly Job[]): boolean {
-    let reason = this.obstacle(runnerClass);
-    for (const job of jobs) {
-      if (reason === undefined && this.counted >= this.spec.maxMicrovms) {
-        this.makeRoom(runnerClass);
-        reason = { code: "FR-POOL-LIMIT", message: `pool "${this.spec.name}" has its maxMicrovms of ${this.spec.maxMicrovms}` };
-      }
-      if (reason === undefined) {
-        const made = this.create(runnerClass.size, job);
-        if ("code" in made) reason = made;
-      }
-      if (reason === undefined) this.explainCovered(job);
-      else explain(this.draft, job, reason);
-    }
-    return reason === undefined;
+    this.supply.use(spec.name);
+    if (job !== undefined) commitMicrovm(this.draft, vm, spec, connection);
+    return undefined;
   }
 
   /** What forbids anything new for a class at the moment. */
-  private obstacle(runnerClass: RunnerClass): WaitingReason | undefined {
-    if (this.view.paused) return { code: "FR-POOL-LIMIT", message: `pool "${this.spec.name}" is paused` };
-    if (this.connection === undefined || !this.draft.snapshot.images.some((image) => image.name === this.spec.image)) {
-      return {
-        code: "FR-NOT-FOUND",
-        message: `pool "${this.spec.name}" needs connection "${this.spec.connection}" and image "${this.spec.image}"`,
-      };
-    }
-    if (this.draft.now - (this.connection.readAt ?? Number.NEGATIVE_INFINITY) > staleMs) {
-      return { code: "FR-CONNECTION-STALE", message: `connection "${this.spec.connection}" has not been read for a minute` };
-    }
+  private obstacle(view: PoolView, runnerClass: RunnerClass): WaitingReason | undefined {
+    const { spec } = view;
+    if (view.paused) return { code: "FR-POOL-LIMIT", message: `pool "${spec.name}" is paused` };
+    const connection = this.draft.connections.get(spec.connection);
+    if (connection === undefined || !this.draft.snapshot.images.some((image) => image.name === spec.image)) return undeclared(spec);
+    if (connection.readAt === undefined || this.draft.reached(connection.readAt + staleMs))
+      return { code: "FR-CONNECTION-STALE", message: `connection "${spec.connection}" has not been read for a minute` };
     const held = classHeldBack(this.draft, runnerClass);
-    if (held === undefined) return undefined;
-    return { code: "FR-POOL-BACKOFF", message: `${held.count} microVMs in a row took no job (${held.reason}: ${held.message})` };
+    if (held !== undefined)
+      return { code: "FR-POOL-BACKOFF", message: `${held.count} times in a row no job was taken (${held.reason}: ${held.message})` };
+    if (this.supply.usedBy(spec.name) < spec.maxMicrovms) return undefined;
+    return { code: "FR-POOL-LIMIT", message: `pool "${spec.name}" has its maxMicrovms of ${spec.maxMicrovms}` };
   }
 
-  private create(sizeName: string, job?: Job): Microvm | WaitingReason {
-    const size = this.spec.sizes[sizeName];
-    if (size === undefined) return { code: "FR-NOT-FOUND", message: `pool "${this.spec.name}" has no size "${sizeName}"` };
-    const place = this.placement.take(this.spec, size);
-    if ("code" in place) return place;
-    const { draft } = this;
-    const n = draft.nextName();
-    if (n >= 1024) return { code: "FR-WAITING-FOR-MICROVM", message: "its microVM is decided on in the next pass" };
-    const vm: Microvm = {
-      name: microvmName(draft.snapshot.seed.name, n),
-      pool: this.spec.name,
-      connection: this.spec.connection,
-      image: this.spec.image,
-      sizeName,
-      size,
-      ...place,
-      phase: "allocated",
-      allocatedAt: draft.now,
-      identity: false,
-      traceId: job?.traceId ?? draft.snapshot.seed.trace + n.toString(16).padStart(4, "0"),
-    };
-    this.counted += 1;
-    draft.event("MicrovmAllocated", { kind: "microvm", name: vm.name }, `${sizeName} of pool ${vm.pool} on ${vm.host}`, vm.traceId);
-    return job === undefined ? draft.putMicrovm(vm) : this.commit(vm);
-  }
-
-  /** Commits a microVM to its class: it gets an identity. */
-  private commit(vm: Microvm): Microvm {
-    const { draft, connection } = this;
-    if (connection === undefined) return draft.putMicrovm(vm);
-    const traits = classTraits(this.spec, vm.sizeName, connection.spec);
-    draft.putIdentity({
-      vm: vm.name,
-      connection: vm.connection,
-      description: runnerDescription(draft.snapshot.owner, vm.pool, vm.name),
-      tags: [...traits.tags],
-      runUntagged: traits.runUntagged,
-      maxJobTimeoutS: this.spec.maxJobTimeoutS,
-      state: "wanted",
-      attempts: 0,
-    });
-    return draft.putMicrovm({ ...vm, identity: true, committedAt: draft.now });
-  }
-
-  private retireSurplus(surplus: readonly Microvm[]): void {
-    for (const vm of surplus) {
-      if (vm.phase !== "assigned" || this.draft.reached((vm.assignedAt ?? vm.allocatedAt) + surplusMs)) retire(this.draft, vm);
+  /** What idles gives way to jobs that lack a place in its pool, or room on its host. */
+  private makeRoom(): void {
+    const spare = new Map<string, Microvm>();
+    for (const { spec } of this.draft.snapshot.pools) {
+      const own = sizesInOrder(spec).flatMap((size) => this.supply.of({ pool: spec.name, size }).spare);
+      const missing = this.isFull(spec) ? (this.shortOf.get(spec.name) ?? 0) - this.supply.freeSoon(spec.name) : 0;
+      own.forEach((vm, index) => {
+        if (index < missing) retire(this.draft, vm);
+        else spare.set(vm.name, vm);
+      });
+    }
+    const tried = new Set<string>();
+    for (const { view, runnerClass } of this.unserved) {
+      const key = classKey(runnerClass);
+      const size = view.spec.sizes[runnerClass.size];
+      if (this.refused.get(key)?.code !== "FR-NO-CAPACITY" || size === undefined || tried.has(key)) continue;
+      tried.add(key);
+      const idle = [...spare.values()].filter((vm) => (this.draft.pools.get(vm.pool)?.spec.priority ?? 0) <= view.spec.priority);
+      const going = this.placement.makeRoom(view.spec, size, this.supply.leaving, new Set(idle.map((vm) => vm.name)));
+      if (going === undefined) continue;
+      this.makesRoom = true;
+      for (const vm of going) {
+        retire(this.draft, vm);
+        spare.delete(vm.name);
+      }
     }
   }
 
-  /** A full pool gives up a microVM that idles in another size. */
-  private makeRoom(wanted: RunnerClass): void {
-    const idle = this.microvms.find(
-      (vm) => isSupply(vm) && !vm.identity && vm.sizeName !== wanted.size && !isLeaving(this.draft.microvms.get(vm.name) ?? vm),
-    );
-    if (idle !== undefined) retire(this.draft, idle);
+  private isFull(pool: Pool): boolean {
+    return this.supply.usedBy(pool.name) >= pool.maxMicrovms;
+  }
+
+  private jobsOf(runnerClass: RunnerClass): ClassJobs {
+    const key = classKey(runnerClass);
+    const known = this.jobs.get(key);
+    if (known !== undefined) return known;
+    const none: ClassJobs = { waiting: [], lastLeftAt: 0 };
+    this.jobs.set(key, none);
+    return none;
   }
 
   private explainCovered(job: Job): void {
-    const current = this.draft.jobs.get(jobKey(job)) ?? job;
-    explain(this.draft, current, {
+    explain(this.draft, this.draft.jobs.get(jobKey(job)) ?? job, {
       code: "FR-WAITING-FOR-MICROVM",
-      message: `a microVM of size "${job.size}" of pool "${this.spec.name}" is on its way`,
+      message: `a microVM of size "${job.size}" of pool "${job.pool}" is on its way`,
     });
   }
 }
 
-/** Whether a microVM takes one of its pool's places: until Delete is accepted, or it is lost with its host. */
-export function countsAgainstPool(vm: Microvm): boolean {
-  if (vm.phase !== "deleting") return true;
-  return vm.deleteAcceptedAt === undefined && vm.absentAt === undefined && !lostFailures.has(vm.failure?.code ?? "");
+function undeclared(pool: Pool): WaitingReason {
+  return { code: "FR-NOT-FOUND", message: `pool "${pool.name}" needs connection "${pool.connection}" and image "${pool.image}"` };
 }
 
-function furthestFirst(a: Microvm, b: Microvm): number {
-  return phases.indexOf(b.phase) - phases.indexOf(a.phase) || a.allocatedAt - b.allocatedAt || (a.name < b.name ? -1 : 1);
-}
-
-function groupBy<T>(items: readonly T[], key: (item: T) => string): ReadonlyMap<string, readonly T[]> {
-  const groups = new Map<string, T[]>();
-  for (const item of items) {
-    const group = groups.get(key(item));
-    if (group === undefined) groups.set(key(item), [item]);
-    else group.push(item);
-  }
-  return groups;
+function oldestFirst(a: Job, b: Job): number {
+  return a.queuedAt - b.queuedAt || a.jobId - b.jobId || (a.connection < b.connection ? -1 : a.connection > b.connection ? 1 : 0);
 }

@@ -20,7 +20,7 @@ export interface Plan {
   readonly decisions: readonly Decision[];
   readonly events: readonly NewEvent[];
   readonly effects: readonly Effect[];
-  /** The earliest time at which the same records would be decided otherwise. */
+  /** The earliest time at which the same records would be decided otherwise; `now` when there is more to decide at once. */
   readonly wakeAt: number | undefined;
 }
 
@@ -35,7 +35,11 @@ export class Draft {
   readonly pools: ReadonlyMap<string, PoolView>;
   readonly hosts: ReadonlyMap<string, HostView>;
   readonly connections: ReadonlyMap<string, ConnectionView>;
+  /** Connections whose jobs must be read before something else can be decided. */
+  readonly toPoll = new Set<string>();
   private readonly decisions = new Map<string, Decision>();
+  /** Records that did not exist before this plan. */
+  private readonly fresh = new Set<string>();
   private readonly events: NewEvent[] = [];
   private readonly effects = new Map<string, Effect>();
   private wake: number | undefined;
@@ -101,6 +105,15 @@ export class Draft {
     return this.names++;
   }
 
+  get namesTaken(): number {
+    return this.names;
+  }
+
+  /** The trace of what was begun for no job; `n` tells it from the others of this plan. */
+  traceId(n: number): string {
+    return this.snapshot.seed.trace + (n % 65_536).toString(16).padStart(4, "0");
+  }
+
   /** Whether an effect on this subject may begin now; when it waits for its next try, the plan wakes for it. */
   isFree(key: string): boolean {
     if (this.effects.has(key)) return false;
@@ -115,9 +128,10 @@ export class Draft {
     return this.effects.has(key) || this.snapshot.effects.get(key)?.state === "in-flight";
   }
 
-  /** Begins an effect unless its subject is taken; tells whether it did. */
+  /** Begins an effect unless its subject is taken, or its host or connection is not declared; tells whether it did. */
   begin(effect: Effect): boolean {
     const key = effectKey(effect);
+    if (!("host" in effect ? this.hosts.has(effect.host) : this.connections.has(effect.connection))) return false;
     if (!this.isFree(key)) return false;
     this.effects.set(key, effect);
     return true;
@@ -130,17 +144,24 @@ export class Draft {
     return false;
   }
 
+  /** There is more to decide as soon as this much is written down. */
+  again(): void {
+    this.wake = this.now;
+  }
+
   finish(): Plan {
     return { decisions: [...this.decisions.values()], events: this.events, effects: [...this.effects.values()], wakeAt: this.wake };
   }
 
   private put<K extends "job" | "microvm" | "identity" | "condition", V>(kind: K, key: string, value: V, into: Map<string, V>): void {
+    if (!into.has(key)) this.fresh.add(`${kind}:${key}`);
     into.set(key, value);
     this.decisions.set(`${kind}:${key}`, { kind, key, value } as unknown as Decision);
   }
 
   private drop(kind: "job" | "microvm" | "identity" | "condition", key: string, from: Map<string, unknown>): void {
     from.delete(key);
-    this.decisions.set(`${kind}:${key}`, { kind, key, value: null });
+    if (this.fresh.has(`${kind}:${key}`)) this.decisions.delete(`${kind}:${key}`);
+    else this.decisions.set(`${kind}:${key}`, { kind, key, value: null });
   }
 }

@@ -5,15 +5,20 @@ import type { Draft } from "./draft.js";
 const readsPerConnection = 32;
 /** How soon a host is listed again while a Create's answer is in doubt. */
 const doubtMs = 1_000;
+/** A hint that could not be followed for this long is given up: polls look at everything that is still active. */
+const hintLifeMs = 3_600_000;
+/** A forge that was not read for this long is not worked for: what waits there may have changed. */
+export const staleMs = 60_000;
 
-/** Asks hosts for their microVMs when it is time, and at once while a Create's fate is unknown. */
+/** Asks hosts for their microVMs when it is time, and sooner while a Create's fate is unknown. */
 export function askHosts(draft: Draft): void {
   const doubtful = new Set<string>();
   for (const vm of draft.microvms.values()) {
-    if (vm.createSentAt !== undefined && vm.uid === undefined && vm.absentAt === undefined && !draft.isInFlight(`host:${vm.name}`))
+    if (vm.uid === undefined && vm.createSentAt !== undefined && vm.absentAt === undefined && !draft.isInFlight(`host:${vm.name}`))
       doubtful.add(vm.host);
   }
-  for (const { spec, observation } of draft.snapshot.hosts) {
+  for (const { spec, standing, observation } of draft.snapshot.hosts) {
+    if (standing === "forgotten") continue;
     const everyMs = doubtful.has(spec.name) ? doubtMs : draft.snapshot.schedules.listHostsMs;
     if (observation === undefined || draft.reached(observation.at + everyMs)) draft.begin({ kind: "listHost", host: spec.name });
   }
@@ -21,17 +26,28 @@ export function askHosts(draft: Draft): void {
 
 /** Follows hints, and polls and sweeps every forge when it is time. */
 export function askForges(draft: Draft): void {
+  followHints(draft);
+  const waiting = new Set<string>();
+  for (const job of draft.jobs.values()) if (job.status === "pending") waiting.add(job.connection);
   const { pollMs, sweepMs } = draft.snapshot.schedules;
-  const reads = new Map<string, number>();
-  for (const [key, state] of draft.snapshot.effects) {
-    if (state.state !== "in-flight" || !key.startsWith("readJob:")) continue;
-    const connection = key.slice("readJob:".length, key.indexOf("/"));
-    reads.set(connection, (reads.get(connection) ?? 0) + 1);
+  for (const { spec, readAt, polledAt, sweptAt } of draft.snapshot.connections) {
+    const name = spec.name;
+    const due = polledAt === undefined || draft.toPoll.has(name) || draft.reached(polledAt + pollMs);
+    // Nothing is made for a forge that goes unread, and something waits there: rare polls are not waited for.
+    const unread = waiting.has(name) && draft.reached((readAt ?? draft.now) + staleMs / 2);
+    if (due || unread) draft.begin({ kind: "poll", connection: name });
+    if (sweptAt === undefined || draft.reached(sweptAt + sweepMs)) draft.begin({ kind: "sweepRunners", connection: name });
   }
+}
+
+function followHints(draft: Draft): void {
+  if (draft.snapshot.hints.length === 0) return;
+  const reads = readsUnderWay(draft);
   for (const hint of draft.snapshot.hints) {
-    const { connection, projectId, jobId } = hint;
+    const { connection, projectId, jobId, firstSeenAt } = hint;
     const known = jobId === undefined ? undefined : draft.jobs.get(`${connection}/${projectId}/${jobId}`);
-    if (!draft.connections.has(connection) || (known !== undefined && isFinished(known.status))) {
+    const isOld = draft.now - firstSeenAt > hintLifeMs;
+    if (!draft.connections.has(connection) || isOld || (known !== undefined && isFinished(known.status))) {
       draft.dropHint(hint);
       continue;
     }
@@ -43,8 +59,14 @@ export function askForges(draft: Draft): void {
     if (reading >= readsPerConnection) continue;
     if (draft.begin({ kind: "readJob", connection, projectId, jobId })) reads.set(connection, reading + 1);
   }
-  for (const { spec, polledAt, sweptAt } of draft.snapshot.connections) {
-    if (polledAt === undefined || draft.reached(polledAt + pollMs)) draft.begin({ kind: "poll", connection: spec.name });
-    if (sweptAt === undefined || draft.reached(sweptAt + sweepMs)) draft.begin({ kind: "sweepRunners", connection: spec.name });
+}
+
+function readsUnderWay(draft: Draft): Map<string, number> {
+  const reads = new Map<string, number>();
+  for (const [key, state] of draft.snapshot.effects) {
+    if (state.state !== "in-flight" || !key.startsWith("readJob:")) continue;
+    const connection = key.slice("readJob:".length, key.indexOf("/"));
+    reads.set(connection, (reads.get(connection) ?? 0) + 1);
   }
+  return reads;
 }

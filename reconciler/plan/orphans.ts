@@ -1,3 +1,4 @@
+import { conditionKey } from "../model/condition.js";
 import { runnerDescription } from "../model/identity.js";
 import type { Microvm } from "../model/microvm.js";
 import type { Draft } from "./draft.js";
@@ -9,13 +10,20 @@ import type { HostView, ObservedMicrovm } from "./snapshot.js";
  */
 export function adoptOrphans(draft: Draft): void {
   for (const view of draft.snapshot.hosts) {
-    for (const shown of view.observation?.microvms ?? []) {
-      if (shown.mark === undefined || shown.state === "deleting") continue;
+    if (view.standing === "forgotten" || view.observation === undefined) continue;
+    const foreign: string[] = [];
+    for (const shown of view.observation.microvms.values()) {
+      if (shown.state === "deleting") continue;
+      if (shown.mark === undefined) {
+        if (!draft.microvms.has(shown.name)) foreign.push(shown.uid);
+        continue;
+      }
       const record = draft.microvms.get(shown.mark.vm);
       if (record === undefined) adopt(draft, view, shown, shown.mark);
       else if (record.uid !== undefined && record.uid !== shown.uid)
         draft.begin({ kind: "deleteDouble", host: view.spec.name, uid: shown.uid });
     }
+    reportForeign(draft, view.spec.name, foreign);
   }
 }
 
@@ -34,14 +42,17 @@ function adopt(draft: Draft, view: HostView, shown: ObservedMicrovm, mark: NonNu
     host: view.spec.name,
     phase: "draining",
     uid: shown.uid,
-    mac: "",
+    ...(shown.address === undefined ? {} : { address: shown.address }),
+    mac: shown.mac ?? "",
     allocatedAt: draft.now,
     createSentAt: draft.now,
+    // Whether it holds a credential is not known: it may.
+    claimedAt: draft.now,
     drainingAt: draft.now,
     identity: true,
     jobDeadlineAt: draft.now + pool.maxJobTimeoutS * 1000,
     failure: { code: "FR-VM-ORPHAN", message: `found on host "${view.spec.name}" without a record` },
-    traceId: draft.snapshot.seed.trace + n.toString(16).padStart(4, "0"),
+    traceId: draft.traceId(n),
   };
   draft.putMicrovm(vm);
   draft.event("MicrovmAdopted", { kind: "microvm", name: vm.name }, vm.failure?.message ?? "", vm.traceId);
@@ -56,4 +67,17 @@ function adopt(draft: Draft, view: HostView, shown: ObservedMicrovm, mark: NonNu
     state: "leaving",
     attempts: 1,
   });
+}
+
+/** What stands in our namespace without a true mark is somebody else's: it is reported and left alone. */
+function reportForeign(draft: Draft, host: string, uids: readonly string[]): void {
+  const subject = { subject: { kind: "host", name: host }, type: "ForeignMicrovms" };
+  const known = draft.conditions.get(conditionKey(subject));
+  if (uids.length === 0) {
+    if (known !== undefined) draft.dropCondition(conditionKey(subject));
+    return;
+  }
+  const message = `without a true mark in our namespace: ${uids.toSorted().slice(0, 5).join(", ")}`;
+  if (known?.message === message && known.count === uids.length) return;
+  draft.putCondition({ ...subject, status: true, reason: "NoTrueMark", message, observedAt: draft.now, count: uids.length });
 }

@@ -6,6 +6,7 @@ import type { Microvm } from "../model/microvm.js";
 import type { Pool, Size } from "../model/pool.js";
 import { hostHeldBack } from "./backoff.js";
 import type { Draft } from "./draft.js";
+import type { HostView } from "./snapshot.js";
 
 /** What a new microVM gets of a host. */
 export interface Place {
@@ -14,130 +15,181 @@ export interface Place {
   readonly address?: string;
 }
 
+interface Room {
+  readonly vcpu: number;
+  readonly memoryMb: number;
+  readonly microvms: number;
+}
+
+/** One usable host in one plan: its free room, and the addresses that are given out (computed when one is needed). */
 interface Ledger {
   readonly host: Host;
-  vcpu: number;
-  memoryMb: number;
-  microvms: number;
+  readonly microvms: Microvm[];
+  room: Room;
+  network: Network | undefined;
+}
+
+interface Network {
   readonly addresses: Set<number>;
   readonly macs: Set<string>;
-  /** The address given out last, and when: the search goes on behind it, so that a released one is taken again late. */
+  /** The search goes on behind what was given out last, so that a released address is taken again late. */
   cursor: number;
-  cursorAt: number;
 }
 
 /** The free room of every usable host, derived from the records of the microVMs on it. */
 export class Placement {
-  private readonly ledgers: readonly Ledger[];
-  private readonly known: boolean;
+  private readonly ledgers = new Map<string, Ledger>();
+  /** Why there is no usable host at all. */
+  private readonly obstacle: WaitingReason | undefined;
 
   constructor(draft: Draft) {
-    const usable = draft.snapshot.hosts.filter((view) => view.observation !== undefined && isFresh(draft, view.observation.at));
-    this.known = usable.length > 0;
-    const byName = new Map<string, Ledger>();
-    for (const view of usable) {
-      if (view.cordoned || hostHeldBack(draft, view.spec.name) !== undefined) continue;
-      const { vcpu, memoryMb, microvms } = view.spec.capacity;
-      byName.set(view.spec.name, {
-        host: view.spec,
-        vcpu,
-        memoryMb,
-        microvms,
-        addresses: new Set(),
-        macs: new Set(),
-        cursor: 0,
-        cursorAt: -1,
-      });
+    const reasons: WaitingReason[] = [];
+    for (const view of draft.snapshot.hosts) {
+      const { spec } = view;
+      const reason = whyClosed(draft, view);
+      if (reason === undefined) this.ledgers.set(spec.name, { host: spec, microvms: [], room: spec.capacity, network: undefined });
+      else reasons.push(reason);
     }
+    if (this.ledgers.size === 0) this.obstacle = reasons[0] ?? { code: "FR-HOSTS-UNKNOWN", message: "no host is declared" };
     for (const vm of draft.microvms.values()) {
-      const ledger = byName.get(vm.host);
-      if (ledger !== undefined) occupy(ledger, vm);
+      const ledger = this.ledgers.get(vm.host);
+      if (ledger === undefined) continue;
+      ledger.microvms.push(vm);
+      ledger.room = less(ledger.room, vm.size);
+      // What was adopted without its addresses may have any of them: the host gets nothing new before it is gone.
+      if (vm.mac === "") ledger.room = { ...ledger.room, microvms: Number.NEGATIVE_INFINITY };
     }
-    this.ledgers = [...byName.values()];
   }
 
   /** Takes room for one microVM of a size, or says why there is none. */
   take(pool: Pool, size: Size): Place | WaitingReason {
-    if (!this.known) return { code: "FR-HOSTS-UNKNOWN", message: "no host could be read yet" };
-    const fitting = this.ledgers.filter((ledger) => selected(ledger.host, pool) && fits(ledger, size));
-    if (fitting.length === 0) {
-      return { code: "FR-NO-CAPACITY", message: `no host has room for ${size.vcpu} vCPU and ${size.memoryMb} MiB` };
-    }
-    const ordered = fitting.toSorted(
-      (a, b) => (pool.placement.strategy === "spread" ? rank(b) - rank(a) : rank(a) - rank(b)) || compare(a.host.name, b.host.name),
-    );
-    for (const ledger of ordered) {
+    if (this.obstacle !== undefined) return this.obstacle;
+    const full = new Set<Ledger>();
+    for (;;) {
+      const ledger = this.best(pool, size, full);
+      if (ledger === undefined) break;
       const place = assignAddress(ledger);
-      if (place === undefined) continue;
-      ledger.vcpu -= size.vcpu;
-      ledger.memoryMb -= size.memoryMb;
-      ledger.microvms -= 1;
-      return place;
+      if (place !== undefined) {
+        ledger.room = less(ledger.room, size);
+        return place;
+      }
+      full.add(ledger);
     }
-    return { code: "FR-NO-ADDRESS", message: "no host with room has a free address" };
+    if (full.size > 0) return { code: "FR-NO-ADDRESS", message: "no host with room has a free address" };
+    return { code: "FR-NO-CAPACITY", message: `no host has room for ${size.vcpu} vCPU and ${size.memoryMb} MiB` };
+  }
+
+  /**
+   * Which of the idle microVMs must go so that a size fits somewhere once those that leave anyway are gone: none when
+   * these are enough, undefined when all of them are not.
+   */
+  makeRoom(pool: Pool, size: Size, leaving: ReadonlySet<string>, idle: ReadonlySet<string>): readonly Microvm[] | undefined {
+    let fewest: readonly Microvm[] | undefined;
+    for (const ledger of this.ledgers.values()) {
+      if (!selected(ledger.host, pool)) continue;
+      let room = ledger.room;
+      for (const vm of ledger.microvms) if (leaving.has(vm.name)) room = more(room, vm.size);
+      const going: Microvm[] = [];
+      for (const vm of ledger.microvms) {
+        if (fits(room, size)) break;
+        if (!idle.has(vm.name)) continue;
+        room = more(room, vm.size);
+        going.push(vm);
+      }
+      if (fits(room, size) && (fewest === undefined || going.length < fewest.length)) fewest = going;
+    }
+    return fewest;
+  }
+
+  private best(pool: Pool, size: Size, except: ReadonlySet<Ledger>): Ledger | undefined {
+    let best: Ledger | undefined;
+    let bestRank = 0;
+    for (const ledger of this.ledgers.values()) {
+      if (!fits(ledger.room, size) || except.has(ledger) || !selected(ledger.host, pool)) continue;
+      const rank = pool.placement.strategy === "spread" ? freeShare(ledger) : -freeShare(ledger);
+      if (best !== undefined && (rank < bestRank || (rank === bestRank && ledger.host.name > best.host.name))) continue;
+      best = ledger;
+      bestRank = rank;
+    }
+    return best;
   }
 }
 
 /** A host that was not read for this long is unknown: nothing new is placed on it. */
-export function freshMs(draft: Draft): number {
+function freshMs(draft: Draft): number {
   return Math.max(30_000, 3 * draft.snapshot.schedules.listHostsMs);
 }
 
-function isFresh(draft: Draft, at: number): boolean {
-  return draft.now - at <= freshMs(draft);
+/** Whether nothing new may be placed on a host, and why. */
+export function whyClosed(draft: Draft, { spec, standing, observation }: HostView): WaitingReason | undefined {
+  if (standing !== "open") return { code: "FR-NO-CAPACITY", message: "every host is cordoned, failing or unknown" };
+  if (observation === undefined || draft.reached(observation.at + freshMs(draft)))
+    return { code: "FR-HOSTS-UNKNOWN", message: "no usable host could be read" };
+  const held = hostHeldBack(draft, spec.name);
+  if (held === undefined) return undefined;
+  return { code: "FR-NO-CAPACITY", message: `host "${spec.name}" failed ${held.count} times in a row (${held.reason}: ${held.message})` };
 }
 
-function occupy(ledger: Ledger, vm: Microvm): void {
-  ledger.vcpu -= vm.size.vcpu;
-  ledger.memoryMb -= vm.size.memoryMb;
-  ledger.microvms -= 1;
-  ledger.macs.add(vm.mac);
-  const address = vm.address === undefined ? undefined : parseIpv4(vm.address.split("/")[0] ?? "");
-  if (address === undefined) return;
-  ledger.addresses.add(address);
-  if (vm.allocatedAt < ledger.cursorAt || (vm.allocatedAt === ledger.cursorAt && address < ledger.cursor)) return;
-  ledger.cursor = address;
-  ledger.cursorAt = vm.allocatedAt;
+function less(room: Room, size: Size): Room {
+  return { vcpu: room.vcpu - size.vcpu, memoryMb: room.memoryMb - size.memoryMb, microvms: room.microvms - 1 };
+}
+
+function more(room: Room, size: Size): Room {
+  return { vcpu: room.vcpu + size.vcpu, memoryMb: room.memoryMb + size.memoryMb, microvms: room.microvms + 1 };
+}
+
+function fits(room: Room, size: Size): boolean {
+  return room.vcpu >= size.vcpu && room.memoryMb >= size.memoryMb && room.microvms >= 1;
 }
 
 function selected(host: Host, pool: Pool): boolean {
   return Object.entries(pool.placement.selector).every(([label, value]) => host.labels[label] === value);
 }
 
-function fits(ledger: Ledger, size: Size): boolean {
-  return ledger.vcpu >= size.vcpu && ledger.memoryMb >= size.memoryMb && ledger.microvms >= 1;
+/** How free a host is: the scarcest of what it has, as a share. */
+function freeShare({ host: { capacity }, room }: Ledger): number {
+  return Math.min(room.vcpu / capacity.vcpu, room.memoryMb / capacity.memoryMb, room.microvms / capacity.microvms);
 }
 
-/** How free a host is: the scarcer of its vCPUs and memory, as a share of what it has. */
-function rank(ledger: Ledger): number {
-  const { capacity } = ledger.host;
-  return Math.min(ledger.vcpu / capacity.vcpu, ledger.memoryMb / capacity.memoryMb, ledger.microvms / capacity.microvms);
+function networkOf({ microvms }: Ledger): Network {
+  const network: Network = { addresses: new Set(), macs: new Set(microvms.map((vm) => vm.mac)), cursor: 0 };
+  let latest = -1;
+  for (const vm of microvms) {
+    const address = parseIpv4(vm.address?.split("/")[0] ?? "");
+    if (address === undefined) continue;
+    network.addresses.add(address);
+    if (vm.allocatedAt < latest || (vm.allocatedAt === latest && address < network.cursor)) continue;
+    network.cursor = address;
+    latest = vm.allocatedAt;
+  }
+  return network;
 }
 
 function assignAddress(ledger: Ledger): Place | undefined {
-  const { network, name } = ledger.host;
-  if (network.mode === "dhcp") {
-    let n = 1;
-    while (ledger.macs.has(macOf(name, n))) n += 1;
-    ledger.macs.add(macOf(name, n));
-    return { host: name, mac: macOf(name, n) };
-  }
+  ledger.network ??= networkOf(ledger);
+  const { name, network } = ledger.host;
+  return network.mode === "dhcp" ? assignMac(name, ledger.network) : assignStatic(name, network, ledger.network);
+}
+
+function assignMac(host: string, given: Network): Place {
+  do given.cursor += 1;
+  while (given.macs.has(macOf(host, given.cursor)));
+  return { host, mac: macOf(host, given.cursor) };
+}
+
+function assignStatic(host: string, network: { readonly subnet: string; readonly gateway: string }, given: Network): Place | undefined {
   const subnet = parseSubnet(network.subnet);
   const gateway = parseIpv4(network.gateway);
   if (subnet === undefined) return undefined;
   const guests = subnet.count - 2;
-  const begin = Math.max(ledger.cursor - subnet.first, 0);
+  const begin = Math.max(given.cursor - subnet.first, 0);
   for (let step = 0; step < guests; step++) {
     const offset = ((begin + step) % guests) + 1;
     const address = subnet.first + offset;
-    if (address === gateway || ledger.addresses.has(address)) continue;
-    ledger.addresses.add(address);
-    ledger.cursor = address;
-    return { host: name, mac: macOf(name, offset), address: `${formatIpv4(address)}/${subnet.prefix}` };
+    if (address === gateway || given.addresses.has(address)) continue;
+    given.addresses.add(address);
+    given.cursor = address;
+    return { host, mac: macOf(host, offset), address: `${formatIpv4(address)}/${subnet.prefix}` };
   }
   return undefined;
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

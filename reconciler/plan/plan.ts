@@ -8,6 +8,7 @@ import { adoptOrphans } from "./orphans.js";
 import { removeIdentities, removeMicrovms } from "./remove.js";
 import { sendEffects } from "./send.js";
 import type { Snapshot } from "./snapshot.js";
+import { retireStrays } from "./supply.js";
 
 /**
  * What is to be done about a snapshot. Pure, total and deterministic: the same snapshot gives the same plan, and a
@@ -19,9 +20,10 @@ export function plan(snapshot: Snapshot): Plan {
   adoptOrphans(draft);
   mapJobs(draft);
   advanceMicrovms(draft);
+  retireStrays(draft);
   removeMicrovms(draft);
   meetDemand(draft);
-  removeMicrovms(draft);
+  removeWhatGaveWay(draft);
   removeIdentities(draft);
   sendEffects(draft);
   askHosts(draft);
@@ -29,4 +31,11 @@ export function plan(snapshot: Snapshot): Plan {
   pruneJobs(draft);
   pruneConditions(draft);
   return draft.finish();
+}
+
+/** What was told to go for the sake of others may be gone at once, when it was never sent: then there is room for them now. */
+function removeWhatGaveWay(draft: Draft): void {
+  const before = draft.microvms.size;
+  removeMicrovms(draft);
+  if (draft.microvms.size < before) draft.again();
 }

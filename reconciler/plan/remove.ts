@@ -1,23 +1,22 @@
 import type { Identity } from "../model/identity.js";
+import { isFinished } from "../model/job.js";
 import type { Microvm } from "../model/microvm.js";
-import { noteEnd } from "./backoff.js";
+import { afterDoneMs } from "./advance.js";
+import { endedWithoutJob, noteNoJobTaken } from "./backoff.js";
 import type { Draft } from "./draft.js";
 
-/** How often a runner whose microVM shall go is asked again what it runs. */
-const askAgainMs = 2_000;
-/** How long after an accepted Delete it is repeated while the host still shows the microVM. */
-const deleteAgainMs = 60_000;
+/** How often a runner whose microVM shall go is asked again what it runs: while its job runs, and when that is over. */
+const askAgainMs = { running: 10_000, over: 2_000 } as const;
 
 /** Takes leaving microVMs through their removal: runner paused, settled and idle, then deleted until gone. */
 export function removeMicrovms(draft: Draft): void {
   for (const vm of [...draft.microvms.values()]) {
-    if (vm.phase === "draining") drain(draft, vm);
-    const current = draft.microvms.get(vm.name);
-    if (current?.phase === "deleting") remove(draft, current);
+    const current = vm.phase === "draining" ? drain(draft, vm) : vm;
+    if (current.phase === "deleting") remove(draft, current);
   }
 }
 
-/** Removes the runners of microVMs that are gone, and those that never had one. */
+/** Removes the runners of microVMs that are gone, and pauses those whose microVM has its job. */
 export function removeIdentities(draft: Draft): void {
   for (const identity of [...draft.identities.values()]) {
     const vm = draft.microvms.get(identity.vm);
@@ -30,26 +29,52 @@ export function removeIdentities(draft: Draft): void {
   }
 }
 
-function drain(draft: Draft, vm: Microvm): void {
-  const identity = draft.identities.get(vm.name);
-  const overdue = vm.jobDeadlineAt !== undefined && draft.reached(vm.jobDeadlineAt);
-  if (identity === undefined || overdue || isIdle(draft, leave(draft, identity))) {
-    draft.putMicrovm({ ...vm, phase: "deleting" });
-  }
+/** Whether the guest may have been given a runner's token: only one that claimed can have been. */
+export function mayHoldCredential(draft: Draft, vm: Microvm): boolean {
+  return vm.identity && (vm.claimedAt !== undefined || draft.snapshot.guestReports.has(vm.name));
 }
 
-/** Marks an identity as leaving; one that was never asked for is simply forgotten. */
+function drain(draft: Draft, vm: Microvm): Microvm {
+  const identity = draft.identities.get(vm.name);
+  const left = identity === undefined ? undefined : leave(draft, identity);
+  const mayGo = left === undefined || !mayHoldCredential(draft, vm) || isOverdue(draft, vm) || hasEnded(draft, vm, left);
+  return mayGo ? draft.putMicrovm({ ...vm, phase: "deleting" }) : vm;
+}
+
+/** Marks an identity as leaving; its token is needed no more. */
 function leave(draft: Draft, identity: Identity): Identity {
-  const { sealedToken: _token, ...rest } = identity;
-  if (identity.state === "wanted" && identity.attempts === 0) return { ...rest, state: "leaving", absent: true };
   if (identity.state === "leaving") return identity;
-  const leaving: Identity = { ...rest, state: "leaving" };
+  const { sealedToken: _token, ...rest } = identity;
+  const leaving: Identity = { ...rest, state: "leaving", ...(isUnasked(identity) ? { absent: true } : {}) };
   draft.putIdentity(leaving);
   return leaving;
 }
 
+/** Whether the forge was never asked to make the runner. */
+const isUnasked = (identity: Identity): boolean => identity.attempts === 0 && identity.runnerId === undefined;
+
+/** Whether it goes whatever the forge says: its job's time is up, or its guest said long enough ago that nothing runs any more. */
+function isOverdue(draft: Draft, vm: Microvm): boolean {
+  const report = draft.snapshot.guestReports.get(vm.name);
+  const endedAt = report?.done?.at ?? (report?.fault?.code === "FR-GUEST-RESTARTED" ? report.fault.at : undefined);
+  const ended = endedAt !== undefined && draft.reached(endedAt + afterDoneMs);
+  return ended || (vm.jobDeadlineAt !== undefined && draft.reached(vm.jobDeadlineAt));
+}
+
+/** Whether nothing runs on it, and it is known what did. */
+function hasEnded(draft: Draft, vm: Microvm, identity: Identity): boolean {
+  const idle = isIdle(draft, identity, vm);
+  const { done } = draft.snapshot.guestReports.get(vm.name) ?? {};
+  if (done === undefined || !endedWithoutJob(draft, vm)) return idle;
+  const polledAt = draft.connections.get(vm.connection)?.polledAt;
+  if (polledAt !== undefined && polledAt > done.at) return idle;
+  // A short job may be over before anything was heard of it: the forge tells whose it was.
+  draft.toPoll.add(vm.connection);
+  return false;
+}
+
 /** Whether the forge has confirmed, after the settling time, that the runner runs nothing; otherwise the next question is asked. */
-function isIdle(draft: Draft, identity: Identity): boolean {
+function isIdle(draft: Draft, identity: Identity, microvm?: Microvm): boolean {
   if (identity.absent === true) return true;
   const { vm, connection, runnerId } = identity;
   if (runnerId === undefined) {
@@ -64,7 +89,9 @@ function isIdle(draft: Draft, identity: Identity): boolean {
   if (!draft.reached(settledAt)) return false;
   const answer = identity.runningJobs;
   if (answer !== undefined && answer.at >= settledAt && answer.count === 0) return true;
-  if (answer === undefined || answer.at < settledAt || draft.reached(answer.at + askAgainMs)) {
+  const job = draft.jobs.get(microvm?.job ?? "");
+  const againMs = job === undefined || isFinished(job.status) ? askAgainMs.over : askAgainMs.running;
+  if (answer === undefined || answer.at < settledAt || draft.reached(answer.at + againMs)) {
     draft.begin({ kind: "readRunningJobs", vm, connection, runnerId });
   }
   return false;
@@ -78,25 +105,22 @@ function remove(draft: Draft, vm: Microvm): void {
   }
   // Without an id the host is listed until the name shows up or can no longer do so.
   if (vm.uid === undefined) return;
-  const target = { vm: vm.name, host: vm.host, uid: vm.uid };
-  const acceptedAt = vm.deleteAcceptedAt;
-  if (acceptedAt === undefined || draft.reached(acceptedAt + deleteAgainMs)) draft.begin({ kind: "deleteOnHost", ...target });
-  else draft.begin({ kind: "checkGone", ...target });
+  draft.begin({ kind: vm.deleteAcceptedAt === undefined ? "deleteOnHost" : "checkGone", vm: vm.name, host: vm.host, uid: vm.uid });
 }
 
 /** The microVM is confirmed gone: its place and address are free, its record moves to the events. */
 function gone(draft: Draft, vm: Microvm): void {
-  noteEnd(draft, vm);
+  if (endedWithoutJob(draft, vm)) noteNoJobTaken(draft, vm);
   draft.dropMicrovm(vm.name);
   const fate = vm.failure === undefined ? (vm.job === undefined ? "without a job" : `after job ${vm.job}`) : `after ${vm.failure.code}`;
   draft.event("MicrovmGone", { kind: "microvm", name: vm.name }, `gone from ${vm.host} ${fate}`, vm.traceId);
   const identity = draft.identities.get(vm.name);
-  if (identity !== undefined) draft.putIdentity({ ...identity, state: "leaving", vmGoneAt: draft.now });
+  if (identity !== undefined) draft.putIdentity({ ...leave(draft, identity), vmGoneAt: draft.now });
 }
 
 function removeIdentity(draft: Draft, identity: Identity): void {
   if (draft.isInFlight(`runner:${identity.vm}`)) return;
-  if (identity.absent === true || (identity.runnerId === undefined && identity.attempts === 0)) {
+  if (identity.absent === true) {
     draft.dropIdentity(identity.vm);
     return;
   }

@@ -14,6 +14,9 @@ export interface ObservedMicrovm {
   readonly name: string;
   readonly state: "pending" | "created" | "failed" | "deleting";
   readonly retry: number;
+  /** What it was given for its network, where the host tells: the address in CIDR form, and the MAC. */
+  readonly address?: string | undefined;
+  readonly mac?: string | undefined;
   readonly mark: { readonly vm: string; readonly pool: string; readonly connection: string } | undefined;
 }
 
@@ -21,12 +24,14 @@ export interface ObservedMicrovm {
 export interface HostObservation {
   readonly startedAt: number;
   readonly at: number;
-  readonly microvms: readonly ObservedMicrovm[];
+  /** By the id that the host gave. */
+  readonly microvms: ReadonlyMap<string, ObservedMicrovm>;
 }
 
 export interface HostView {
   readonly spec: Host;
-  readonly cordoned: boolean;
+  /** What operators said of it: `cordoned` gets nothing new, `draining` also gives up what idles, `forgotten` is gone for good. */
+  readonly standing: "open" | "cordoned" | "draining" | "forgotten";
   readonly observation: HostObservation | undefined;
 }
 
@@ -34,7 +39,7 @@ export interface ConnectionView {
   readonly spec: Connection;
   /** When anything was read from the forge last. */
   readonly readAt: number | undefined;
-  /** When its waiting and running jobs were read last, completely. */
+  /** When the last complete reading of its waiting and running jobs began. */
   readonly polledAt: number | undefined;
   /** When its runners were searched for leftovers last. */
   readonly sweptAt: number | undefined;

@@ -1,0 +1,225 @@
+import type { ActiveJobs, ForgeJob, ForgePort, ForgeRunner, MadeRunner, RunnerRequest } from "../forge/port.js";
+import type { Connection } from "../model/connection.js";
+import { FireRunnerError } from "../model/errors.js";
+import { isFinished, isRunning, type JobStatus } from "../model/job.js";
+import { matches } from "../model/matches.js";
+import type { WorldClock, WorldRandom } from "./world-clock.fixture.js";
+import type { Dials } from "./world-dials.fixture.js";
+
+/** A job as it really is in the simulated forge. */
+export interface WorldJob {
+  readonly projectId: number;
+  readonly jobId: number;
+  readonly tags: readonly string[];
+  readonly durationMs: number;
+  readonly outcome: "success" | "failed";
+  readonly createdAt: number;
+  status: JobStatus;
+  runnerId: number | undefined;
+  startedAt: number | undefined;
+  finishedAt: number | undefined;
+  /** Everything that ever happened to it. */
+  readonly history: JobStatus[];
+}
+
+/** A runner as it really is there. */
+export interface WorldRunner {
+  readonly runnerId: number;
+  readonly token: string;
+  readonly request: RunnerRequest;
+  paused: boolean;
+  readonly took: number[];
+}
+
+const unreachableAfterMs = 10_000;
+/** After so long without a word of the runner the forge fails its job. */
+const stuckMs = 240_000;
+
+/** A forge with jobs, runners and hooks; its answers may be lost, refused or late. */
+export class WorldForge implements ForgePort {
+  readonly jobs = new Map<number, WorldJob>();
+  readonly runners = new Map<number, WorldRunner>();
+  private ids = 0;
+  private downUntil = 0;
+
+  constructor(
+    private readonly clock: WorldClock,
+    private readonly random: WorldRandom,
+    private readonly dials: Dials,
+    private readonly connection: Connection,
+    private readonly events: { readonly hook: (job: WorldJob) => void; readonly changed: () => void },
+  ) {}
+
+  cutOff(forMs: number): void {
+    this.downUntil = this.clock.now() + forMs;
+  }
+
+  // What happens in the forge.
+
+  push(tags: readonly string[], durationMs: number, outcome: "success" | "failed"): WorldJob {
+    const job: WorldJob = {
+      projectId: 7,
+      jobId: ++this.ids,
+      tags,
+      durationMs,
+      outcome,
+      createdAt: this.clock.now(),
+      status: "created",
+      runnerId: undefined,
+      startedAt: undefined,
+      finishedAt: undefined,
+      history: ["created"],
+    };
+    this.jobs.set(job.jobId, job);
+    this.become(job, "pending");
+    return job;
+  }
+
+  cancel(job: WorldJob): void {
+    if (!isFinished(job.status)) this.become(job, "canceled");
+  }
+
+  /** What a runner is given that asks for a job with its token. */
+  request(token: string): WorldJob | undefined {
+    const runner = [...this.runners.values()].find((candidate) => candidate.token === token);
+    if (runner === undefined || runner.paused) return undefined;
+    const traits = { ...runner.request, scope: this.connection.scope, protectedOnly: false };
+    const job = [...this.jobs.values()].find(
+      (candidate) => candidate.status === "pending" && matches(traits, { ...candidate, protected: false }),
+    );
+    if (job === undefined) return undefined;
+    runner.took.push(job.jobId);
+    job.runnerId = runner.runnerId;
+    job.startedAt = this.clock.now();
+    this.become(job, "running");
+    this.clock.after(stuckMs, () => {
+      if (isRunning(job.status)) this.become(job, "failed");
+    });
+    return job;
+  }
+
+  /** The runner's last word about a job. */
+  finish(job: WorldJob, outcome: "success" | "failed"): void {
+    if (isRunning(job.status)) this.become(job, outcome);
+  }
+
+  private become(job: WorldJob, status: JobStatus): void {
+    job.status = status;
+    job.history.push(status);
+    if (isFinished(status)) job.finishedAt = this.clock.now();
+    this.events.changed();
+    if (this.random.chance(this.dials.hookLost)) return;
+    const times = this.random.chance(this.dials.hookDoubled) ? 3 : 1;
+    for (let n = 0; n < times; n++) this.clock.after(this.random.between(5, 300), () => this.events.hook(job));
+  }
+
+  // What the port may ask.
+
+  async readJob(_connection: Connection, _projectId: number, jobId: number): Promise<ForgeJob | undefined> {
+    await this.travel();
+    const job = this.jobs.get(jobId);
+    const told = job === undefined ? undefined : tell(job);
+    await this.answer();
+    return told;
+  }
+
+  async activeJobs(): Promise<ActiveJobs> {
+    await this.travel();
+    const jobs = [...this.jobs.values()].filter((job) => job.status === "pending" || isRunning(job.status)).map(tell);
+    await this.answer();
+    return { jobs, projectIds: [7] };
+  }
+
+  async makeRunner(_connection: Connection, request: RunnerRequest): Promise<MadeRunner> {
+    await this.travel();
+    const runnerId = ++this.ids;
+    const runner: WorldRunner = { runnerId, token: `glrt-${runnerId}`, request, paused: false, took: [] };
+    this.runners.set(runnerId, runner);
+    this.events.changed();
+    if (this.random.chance(this.dials.postAnswerLost)) await this.loseAnswer();
+    await this.answer();
+    return { runnerId, token: runner.token };
+  }
+
+  async findRunners(_connection: Connection, prefix: string): Promise<readonly ForgeRunner[]> {
+    await this.travel();
+    const found = [...this.runners.values()]
+      .filter((runner) => runner.request.description.startsWith(prefix))
+      .map(({ runnerId, request, paused }) => ({ runnerId, description: request.description, paused }));
+    await this.answer();
+    return found;
+  }
+
+  async pauseRunner(_connection: Connection, runnerId: number): Promise<"paused" | "absent"> {
+    await this.travel();
+    const runner = this.runners.get(runnerId);
+    if (runner !== undefined) runner.paused = true;
+    await this.answer();
+    return runner === undefined ? "absent" : "paused";
+  }
+
+  async runningJobs(_connection: Connection, runnerId: number): Promise<readonly ForgeJob[]> {
+    await this.travel();
+    const running = [...this.jobs.values()].filter((job) => job.runnerId === runnerId && isRunning(job.status)).map(tell);
+    await this.answer();
+    return running;
+  }
+
+  async deleteRunner(_connection: Connection, runnerId: number): Promise<"deleted" | "absent"> {
+    await this.travel();
+    const deleted = this.runners.delete(runnerId);
+    this.events.changed();
+    await this.answer();
+    return deleted ? "deleted" : "absent";
+  }
+
+  async jobLog(): Promise<undefined> {
+    return undefined;
+  }
+
+  async stop(): Promise<void> {}
+
+  private async travel(): Promise<void> {
+    await this.clock.sleep(this.random.between(1, 40));
+    if (this.clock.now() < this.downUntil) await this.loseAnswer();
+    if (this.random.chance(this.dials.forgeLimits)) {
+      throw new FireRunnerError("FR-FORGE-RATE-LIMITED", "simulated limit", {
+        retryable: true,
+        retryAfterMs: this.random.between(1_000, 15_000),
+      });
+    }
+    if (this.random.chance(this.dials.forgeFails)) {
+      throw new FireRunnerError("FR-FORGE-UNREACHABLE", "simulated trouble of the forge", { retryable: true });
+    }
+  }
+
+  private async answer(): Promise<void> {
+    await this.clock.sleep(this.random.between(1, 40));
+    if (this.clock.now() < this.downUntil) await this.loseAnswer();
+  }
+
+  private async loseAnswer(): Promise<never> {
+    await this.clock.sleep(unreachableAfterMs);
+    throw new FireRunnerError("FR-FORGE-UNREACHABLE", "simulated: no answer", { retryable: true });
+  }
+}
+
+function tell(job: WorldJob): ForgeJob {
+  return {
+    projectId: job.projectId,
+    jobId: job.jobId,
+    name: `job ${job.jobId}`,
+    stage: "test",
+    pipelineId: 1,
+    ref: "main",
+    status: job.status,
+    tags: job.tags,
+    protected: false,
+    allowFailure: false,
+    runnerId: job.runnerId,
+    createdAt: job.createdAt,
+    queuedAt: job.createdAt,
+    startedAt: job.startedAt,
+    finishedAt: job.finishedAt,
+  };
+}

@@ -1,0 +1,116 @@
+import { isFinished, jobKey } from "../model/job.js";
+import { isLeaving } from "../model/microvm.js";
+import { Draft } from "../plan/draft.js";
+import { aSnapshot } from "../plan/snapshot.fixture.js";
+import { countsAgainstPool } from "../plan/supply.js";
+import type { World } from "./world.fixture.js";
+
+const explainedWithinMs = 5_000;
+
+/** What must hold at every moment, whatever happens. */
+export function checkAlways(world: World): void {
+  checkLimits(world);
+  checkCapacity(world);
+  checkAddresses(world);
+  checkCredentials(world);
+  checkExplained(world);
+}
+
+/** What must hold when the faults have stopped and everything that was pushed is over. */
+export function checkAtEnd(world: World): void {
+  const { store, hosts, forge, violate } = bound(world);
+  for (const job of forge.jobs.values()) {
+    if (!isFinished(job.status)) violate(`I7: job ${job.jobId} is still ${job.status}`);
+    const record = store.get("job", jobKey({ connection: "forge", ...job }))?.value;
+    if (record !== undefined && record.status !== job.status)
+      violate(`I7: job ${job.jobId} is ${job.status} and recorded as ${record.status}`);
+    if (job.history.filter((status) => status === "running").length > 1) violate(`job ${job.jobId} ran twice: ${job.history.join(", ")}`);
+  }
+  const warm = store.list("pool").reduce((sum, { value }) => sum + value.spec.minIdle, 0);
+  const vms = store.list("microvm").map(({ value }) => value);
+  if (vms.length !== warm)
+    violate(`I7: ${vms.length} microVMs instead of ${warm}: ${vms.map((vm) => `${vm.name} ${vm.phase}`).join(", ")}`);
+  if (vms.some((vm) => vm.identity)) violate("a warm microVM has a credential");
+  const machines = [...hosts.machines.values()];
+  const strangers = machines.filter((machine) => !vms.some((vm) => vm.uid === machine.uid));
+  if (strangers.length > 0) violate(`I3: on hosts without a record: ${strangers.map((machine) => machine.record.name).join(", ")}`);
+  if (forge.runners.size > 0) violate(`I5: ${forge.runners.size} runners are left`);
+  if (store.count("identity") > 0) violate(`I5: ${store.count("identity")} identities are left`);
+  if (store.count("hint") > 0) violate(`${store.count("hint")} hints are left`);
+  if (store.count("guestReport") > vms.length) violate(`${store.count("guestReport")} guest reports are left`);
+}
+
+/** Whether nothing is left to be done: asked often, so it only counts. */
+export function isQuiet({ store, hosts, forge }: World): boolean {
+  const warm = store.list("pool").reduce((sum, { value }) => sum + value.spec.minIdle, 0);
+  if (store.count("microvm") !== warm || hosts.machines.size !== warm || forge.runners.size > 0) return false;
+  if (store.count("identity") > 0 || store.count("hint") > 0 || store.count("guestReport") !== warm) return false;
+  const recorded = (job: Parameters<typeof jobKey>[0]) => store.get("job", jobKey(job))?.value.status;
+  return [...forge.jobs.values()].every(
+    (job) => isFinished(job.status) && [job.status, undefined].includes(recorded({ ...job, connection: "forge" })),
+  );
+}
+
+function bound(world: World) {
+  return { store: world.store, hosts: world.hosts, forge: world.forge, violate: (what: string) => world.violate(what) };
+}
+
+/** I2: a pool's limit, by the product's own way of counting. */
+function checkLimits(world: World): void {
+  const { store } = world;
+  const microvms = store.list("microvm").map(({ value }) => value);
+  const identities = store.list("identity").map(({ value }) => value);
+  const guestReports = new Map(store.list("guestReport").map(({ key, value }) => [key, value]));
+  const draft = new Draft(aSnapshot({ microvms, identities, guestReports }));
+  for (const { value } of store.list("pool")) {
+    const { name, maxMicrovms } = value.spec;
+    const counted = microvms.filter((vm) => vm.pool === name && vm.failure?.code !== "FR-VM-ORPHAN" && countsAgainstPool(draft, vm)).length;
+    if (counted > maxMicrovms) world.violate(`I2: pool ${name} has ${counted} of ${maxMicrovms}`);
+  }
+}
+
+/** I2: what really stands on a host. */
+function checkCapacity(world: World): void {
+  for (const { value } of world.store.list("host")) {
+    const { name, capacity } = value.spec;
+    const machines = [...world.hosts.machines.values()].filter((machine) => machine.host === name);
+    const vcpu = machines.reduce((sum, { record }) => sum + record.size.vcpu, 0);
+    const memoryMb = machines.reduce((sum, { record }) => sum + record.size.memoryMb, 0);
+    if (machines.length > capacity.microvms || vcpu > capacity.vcpu || memoryMb > capacity.memoryMb) {
+      world.violate(`I2: host ${name} has ${machines.length} microVMs, ${vcpu} vCPU, ${memoryMb} MiB`);
+    }
+  }
+}
+
+function checkAddresses(world: World): void {
+  const taken = new Map<string, string>();
+  for (const { host, record, uid } of world.hosts.machines.values()) {
+    for (const what of [record.address ?? uid, record.mac]) {
+      const other = taken.get(`${host} ${what}`);
+      if (other !== undefined && other !== record.name) world.violate(`${record.name} and ${other} share ${what} on ${host}`);
+      taken.set(`${host} ${what}`, record.name);
+    }
+  }
+}
+
+/** I9. */
+function checkCredentials(world: World): void {
+  for (const [vm, jobs] of world.guests.ran) if (jobs.length > 1) world.violate(`I9: ${vm} ran the jobs ${jobs.join(", ")}`);
+  for (const { request, took } of world.forge.runners.values()) {
+    if (took.length > 1) world.violate(`I9: runner ${request.description} took the jobs ${took.join(", ")}`);
+  }
+  for (const { value: vm } of world.store.list("microvm")) {
+    if (isLeaving(vm)) world.left.add(vm.name);
+    else if (world.left.has(vm.name)) world.violate(`${vm.name} came back to supply`);
+  }
+}
+
+/** I1. */
+function checkExplained(world: World): void {
+  const now = world.clock.now();
+  if (world.startedAt === undefined || now - world.startedAt < 45_000) return;
+  for (const { key, value: job } of world.store.list("job")) {
+    if (job.status !== "pending" || job.waitingReason !== undefined || now - job.readAt < explainedWithinMs) continue;
+    world.violate(`I1: job ${key} waits unexplained`);
+  }
+}

@@ -1,0 +1,103 @@
+import { isLeaving, isSupply, type Microvm, phases } from "../model/microvm.js";
+import { classKey, type RunnerClass } from "../model/runner-class.js";
+import { retire } from "./advance.js";
+import { endedWithoutJob } from "./backoff.js";
+import type { Draft } from "./draft.js";
+import { whyClosed } from "./place.js";
+import { mayHoldCredential } from "./remove.js";
+
+/** Failures after which a microVM no longer counts against its pool although its host still has it. */
+const lostFailures: ReadonlySet<string> = new Set(["FR-GUEST-LOST", "FR-VM-BOOT-TIMEOUT", "FR-HOST-UNREACHABLE"]);
+
+/** The microVMs of one class that may serve its jobs, those furthest on their way first. */
+export interface ClassSupply {
+  /** They have, or will have, a runner. */
+  readonly committed: Microvm[];
+  /** They have none, and serve whoever needs them first. */
+  readonly spare: Microvm[];
+  /** How many guests ended whose job, if they ran one, is still to be learned: a waiting job may be theirs. */
+  ended: number;
+}
+
+/** What there is in one plan: supply by class, and the places that pools have used up. */
+export class Supply {
+  private readonly classes = new Map<string, ClassSupply>();
+  private readonly used = new Map<string, number>();
+  /** MicroVMs on their way out that nothing runs on, as far as is known. */
+  readonly leaving = new Set<string>();
+  private readonly leavingPlaces = new Map<string, number>();
+
+  constructor(draft: Draft) {
+    for (const vm of draft.microvms.values()) {
+      const counts = countsAgainstPool(draft, vm);
+      if (counts) add(this.used, vm.pool, 1);
+      const own = this.of({ pool: vm.pool, size: vm.sizeName });
+      if (isSupply(vm)) (vm.identity ? own.committed : own.spare).push(vm);
+      else if (isLeaving(vm) && (vm.phase === "deleting" || vm.job === undefined)) {
+        this.leaving.add(vm.name);
+        if (counts) add(this.leavingPlaces, vm.pool, 1);
+        if (vm.identity && endedWithoutJob(draft, vm)) own.ended += 1;
+      }
+    }
+    for (const { committed, spare } of this.classes.values()) {
+      committed.sort(furthestFirst);
+      spare.sort(furthestFirst);
+    }
+  }
+
+  of(runnerClass: RunnerClass): ClassSupply {
+    const key = classKey(runnerClass);
+    const known = this.classes.get(key);
+    if (known !== undefined) return known;
+    const none: ClassSupply = { committed: [], spare: [], ended: 0 };
+    this.classes.set(key, none);
+    return none;
+  }
+
+  usedBy(pool: string): number {
+    return this.used.get(pool) ?? 0;
+  }
+
+  /** How many of them will be free soon. */
+  freeSoon(pool: string): number {
+    return this.leavingPlaces.get(pool) ?? 0;
+  }
+
+  use(pool: string): void {
+    add(this.used, pool, 1);
+  }
+}
+
+/** Tells to go what no job can use any more, or what drifted from what its pool declares. */
+export function retireStrays(draft: Draft): void {
+  for (const vm of draft.microvms.values()) if (isSupply(vm) && isStray(draft, vm)) retire(draft, vm);
+}
+
+/** Whether a microVM takes one of its pool's places: until it is lost or its Delete is accepted, and its runner takes no job any more. */
+export function countsAgainstPool(draft: Draft, vm: Microvm): boolean {
+  if (!isLeaving(vm)) return true;
+  if (vm.absentAt !== undefined) return false;
+  const identity = draft.identities.get(vm.name);
+  const takesNoJob = identity === undefined || identity.absent === true || identity.pausedAt !== undefined || !mayHoldCredential(draft, vm);
+  return !takesNoJob || (vm.deleteAcceptedAt === undefined && !lostFailures.has(vm.failure?.code ?? ""));
+}
+
+function isStray(draft: Draft, vm: Microvm): boolean {
+  const pool = draft.pools.get(vm.pool)?.spec;
+  const size = pool?.sizes[vm.sizeName];
+  if (pool === undefined || size === undefined || pool.connection !== vm.connection) return true;
+  // What was not sent yet finds another host sooner than this one finds back.
+  const host = draft.hosts.get(vm.host);
+  if (vm.phase === "allocated" && (host === undefined || whyClosed(draft, host) !== undefined)) return true;
+  if (vm.identity) return false;
+  const drifted = vm.image !== pool.image || vm.size.vcpu !== size.vcpu || vm.size.memoryMb !== size.memoryMb;
+  return drifted || host?.standing === "draining";
+}
+
+function furthestFirst(a: Microvm, b: Microvm): number {
+  return phases.indexOf(b.phase) - phases.indexOf(a.phase) || a.allocatedAt - b.allocatedAt || (a.name < b.name ? -1 : 1);
+}
+
+function add(counts: Map<string, number>, key: string, n: number): void {
+  counts.set(key, (counts.get(key) ?? 0) + n);
+}
