@@ -38,7 +38,7 @@ export interface RunningAgent {
 }
 
 /** A fake `fr-runner`: notes argv and environment, lets its token be removed, waits for a file `go` when asked to. */
-export const fakeRunner = `
+const fakeRunner = `
 here=\${0%/bin/*}
 printf '%s\\n' "$@" >"$here/argv"
 env >"$here/environ"

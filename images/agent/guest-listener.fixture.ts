@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 
 /** A request as it arrived; `body` is the whole text. */
-export interface GuestRequest {
+interface GuestRequest {
   readonly method: string;
   /** Path with query. */
   readonly path: string;
@@ -14,7 +14,7 @@ export interface GuestRequest {
 }
 
 /** What to answer; `drop` cuts the connection without a word, `hang` never answers. */
-export type GuestAnswer = { readonly status: number; readonly body?: string } | "drop" | "hang";
+type GuestAnswer = { readonly status: number; readonly body?: string } | "drop" | "hang";
 
 /** The reconciler's side of the guest protocol with its answers given by the test. */
 export interface GuestListener {
@@ -37,7 +37,7 @@ const usual: Readonly<Record<string, GuestAnswer>> = {
   done: { status: 200, body: "action=off\n" },
 };
 
-export const runnerConfig = `concurrent = 1
+const runnerConfig = `concurrent = 1
 check_interval = 0
 shutdown_timeout = 0
 log_level = "info"

@@ -1,4 +1,4 @@
-import { derivedKey, signature } from "./derived-key.js";
+import { derivedKey, signature } from "./signing.js";
 
 /** The metadata key under which a guest finds its boot data. */
 export const bootKey = "firerunner-boot";

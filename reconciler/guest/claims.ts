@@ -2,9 +2,9 @@ import type { Clock } from "../model/clock.js";
 import type { GuestReport } from "../model/front-door.js";
 import { isLeaving, type Microvm } from "../model/microvm.js";
 import type { Store } from "../store/port.js";
-import { sameText } from "./derived-key.js";
 import { type Order, orderFor } from "./order.js";
 import { updateReport } from "./reports.js";
+import { sameText } from "./signing.js";
 
 /** A guest's claim of its microVM; `address` is where it came from. */
 export interface Claim {
@@ -16,7 +16,7 @@ export interface Claim {
 }
 
 /** Why a claim was refused: for the service's own log. A guest is told none of it. */
-export type ClaimRefusal = "wrong-nonce" | "unknown-microvm" | "not-awaited" | "wrong-address" | "FR-GUEST-RESTARTED" | "FR-GUEST-INCIDENT";
+type ClaimRefusal = "wrong-nonce" | "unknown-microvm" | "not-awaited" | "wrong-address" | "FR-GUEST-RESTARTED" | "FR-GUEST-INCIDENT";
 
 /** `first` tells the claim that bound the secret from those that only ask again. */
 export type ClaimResult =

@@ -5,7 +5,7 @@ import type { Sealer, Store } from "../store/port.js";
 import { bootKey, bootText, createNonces } from "./boot-data.js";
 import { type Claim, type ClaimResult, claim } from "./claims.js";
 import { createMarks } from "./mark.js";
-import { isOver, isReady, type Order, orderFor } from "./order.js";
+import { isOver, isReady, type Order, orderFor, type ReadyIdentity } from "./order.js";
 import type { GuestPort } from "./port.js";
 import { updateReport } from "./reports.js";
 import { runnerConfigToml } from "./runner-config.js";
@@ -38,10 +38,10 @@ export type GuestEnd = Pick<NonNullable<GuestReport["done"]>, "exitCode" | "reas
 export type NextResult = Order | "unavailable" | "unknown";
 
 /** `not-yet`: there is no identity so far. `over`: it was given for the last time. */
-export type ConfigResult = { readonly outcome: "given"; readonly toml: string } | { readonly outcome: "not-yet" | "over" | "unknown" };
+type ConfigResult = { readonly outcome: "given"; readonly toml: string } | { readonly outcome: "not-yet" | "over" | "unknown" };
 
 /** A log without what the service knows to be secret in it; `refused` when the guest sent enough. */
-export type LogResult =
+type LogResult =
   | { readonly outcome: "taken"; readonly text: string; readonly traceId: string }
   | { readonly outcome: "refused" | "unknown" };
 
@@ -92,11 +92,8 @@ export function createGuest(options: GuestOptions): Guest {
     return known;
   }
 
-  function tokenOf(vm: string): string | undefined {
-    const identity = store.get("identity", vm)?.value;
-    // The context is the one under which the token was sealed when the runner was made.
-    return isReady(identity) ? sealer.open(identity.sealedToken, `identity/${vm}`) : undefined;
-  }
+  /** The context is the one under which the token was sealed when the runner was made. */
+  const tokenOf = ({ vm, sealedToken }: ReadyIdentity): string => sealer.open(sealedToken, `identity/${vm}`);
 
   return {
     bootMetadata(microvm) {
@@ -137,8 +134,8 @@ export function createGuest(options: GuestOptions): Guest {
       const identity = store.get("identity", session.vm)?.value;
       const connection = store.get("connection", state.vm.connection)?.value.spec;
       if (!isReady(identity) || connection === undefined) return { outcome: "not-yet" };
-      const token = sealer.open(identity.sealedToken, `identity/${session.vm}`);
-      return { outcome: "given", toml: runnerConfigToml({ vm: session.vm, url: connection.url, runnerId: identity.runnerId, token }) };
+      const { vm, runnerId } = identity;
+      return { outcome: "given", toml: runnerConfigToml({ vm, url: connection.url, runnerId, token: tokenOf(identity) }) };
     },
     async heartbeat(session, said) {
       if (said === "started" || said === "running") {
@@ -157,8 +154,9 @@ export function createGuest(options: GuestOptions): Guest {
       const state = sessions.current(session);
       if (state === undefined) return { outcome: "unknown" };
       if (!sessions.admitsLog(session.vm)) return { outcome: "refused" };
-      const token = tokenOf(session.vm);
-      return { outcome: "taken", text: token === undefined ? text : text.replaceAll(token, "[redacted]"), traceId: state.vm.traceId };
+      const identity = store.get("identity", session.vm)?.value;
+      const clean = isReady(identity) ? text.replaceAll(tokenOf(identity), "[redacted]") : text;
+      return { outcome: "taken", text: clean, traceId: state.vm.traceId };
     },
     async done(session, { exitCode, reason }) {
       const known = await report(session, (before) =>

@@ -1,6 +1,6 @@
 import { type Mark, markKey, markSchema } from "../model/mark.js";
 import type { Microvm } from "../model/microvm.js";
-import { derivedKey, sameText, signature } from "./derived-key.js";
+import { derivedKey, sameText, signature } from "./signing.js";
 
 /** Longer texts are no marks of ours: they are not even parsed. */
 const longestMark = 4096;

@@ -3,7 +3,7 @@ import type { Clock } from "../model/clock.js";
 import type { GuestReport } from "../model/front-door.js";
 import type { Microvm } from "../model/microvm.js";
 import type { Store } from "../store/port.js";
-import { sameText } from "./derived-key.js";
+import { sameText } from "./signing.js";
 
 /** A guest that proved to hold the secret which claimed its microVM. */
 export interface Session {
@@ -12,7 +12,7 @@ export interface Session {
 }
 
 /** What stands of a session right now. */
-export interface SessionState {
+interface SessionState {
   readonly vm: Microvm;
   readonly report: GuestReport;
 }

@@ -1,7 +1,7 @@
 import type { Clock } from "../model/clock.js";
 
 /** Why a wait ended. `full`: it never began, too many wait already. `replaced`: the same one waits anew. */
-export type WaitEnd = "changed" | "timed-out" | "replaced" | "cut" | "full" | "stopped";
+type WaitEnd = "changed" | "timed-out" | "replaced" | "cut" | "full" | "stopped";
 
 /** Calls that are held until something about their key changes; one for each key. */
 export interface Waiters {

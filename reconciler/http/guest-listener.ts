@@ -110,7 +110,7 @@ function registerCalls(scope: FastifyInstance, { guest, clock, ...options }: Gue
     }
     if (!withinBudget(address)) return send(reply, refuse(429, "too many refused claims", 30));
     logger.warn({ vm, traceId: result.traceId, address, reason: result.reason }, "a guest's claim was refused");
-    return send(reply, refuse(403, "the claim was refused"));
+    throw new FireRunnerError("FR-GUEST-REFUSED", "the claim was refused");
   });
 
   scope.get<{ Querystring: { wait_s?: unknown } }>("/guest/v1/next", { onRequest: authenticate }, async (request, reply) => {
