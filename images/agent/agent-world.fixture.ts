@@ -14,6 +14,9 @@ export interface AgentWorld {
   letRunnerEnd(): void;
 }
 
+/** For tests that wait for heartbeats; elsewhere they are rare, because each is a process. */
+export const quickHeartbeats = { FIRERUNNER_HEARTBEAT_S: "0.05" };
+
 /** Gives every test of the file a world of its own; `world()` is the running test's. */
 export function useAgentWorld(): () => AgentWorld {
   let world: AgentWorld | undefined;

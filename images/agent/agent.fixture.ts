@@ -85,7 +85,7 @@ export function makeAgentMachine(): AgentMachine {
           PATH: bin,
           FIRERUNNER_STATE_DIR: stateDir,
           FIRERUNNER_BOOT_ID: "boot-1",
-          FIRERUNNER_HEARTBEAT_S: "0.05",
+          FIRERUNNER_HEARTBEAT_S: "5",
           FIRERUNNER_RETRY_S: "0",
           FIRERUNNER_HTTP_TIMEOUT_S: "10",
           ...env,

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "no
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { bootText } from "./agent.fixture.js";
-import { fields, until, useAgentWorld } from "./agent-world.fixture.js";
+import { fields, quickHeartbeats, until, useAgentWorld } from "./agent-world.fixture.js";
 
 const world = useAgentWorld();
 
@@ -92,12 +92,12 @@ describe("an agent that is started again", () => {
     const { machine, listen, start, hold, letRunnerEnd } = world();
     const reconciler = await listen();
     hold();
-    const first = start(reconciler);
+    const first = start(reconciler, quickHeartbeats);
     await reconciler.until(() => reconciler.of("heartbeat").some(({ body }) => body.includes("state=running")), "state=running");
     first.process.kill("SIGKILL");
     await first.ended;
     rmSync(join(machine.directory, "argv"));
-    const second = start(reconciler);
+    const second = start(reconciler, quickHeartbeats);
     const before = reconciler.of("heartbeat").length;
     await until(() => second.stderr().includes("waiting for the runner"), "the second agent");
     await reconciler.until(() => reconciler.of("heartbeat").length > before + 2, "more heartbeats");
@@ -115,7 +115,7 @@ describe("an agent that is started again", () => {
       if (call === "claim") return { status: 200, body: "action=park\n" };
       return call === "next" ? "hang" : undefined;
     });
-    const agent = start(reconciler);
+    const agent = start(reconciler, quickHeartbeats);
     await reconciler.until(() => reconciler.of("heartbeat").length > 1 && reconciler.of("next").length > 0, "a parked agent");
     agent.process.kill("SIGKILL");
     await agent.ended;

@@ -3,7 +3,7 @@ import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { nonce } from "./agent.fixture.js";
-import { fields, until, useAgentWorld } from "./agent-world.fixture.js";
+import { fields, quickHeartbeats, until, useAgentWorld } from "./agent-world.fixture.js";
 
 const world = useAgentWorld();
 
@@ -82,7 +82,7 @@ describe("a microVM that is wanted at once", () => {
       return answers[running - 1];
     });
     hold();
-    const agent = start(reconciler);
+    const agent = start(reconciler, quickHeartbeats);
     await reconciler.until(() => running > answers.length + 1, "heartbeats after every bad answer");
     expect(machine.read("poweroff")).toBe("");
     letRunnerEnd();
@@ -99,7 +99,7 @@ describe("a microVM that is wanted at once", () => {
       return { status: 503 };
     });
     hold();
-    const agent = start(reconciler);
+    const agent = start(reconciler, quickHeartbeats);
     await reconciler.until(() => reconciler.of("heartbeat").some(({ body }) => body.includes("state=running")), "state=running");
     expect(refused).toBe(3);
     letRunnerEnd();
@@ -141,7 +141,7 @@ describe("a microVM that waits", () => {
       if (call === stopped) return { status: 200, body: "action=stop\n" };
       return call === "claim" ? { status: 200, body: "action=park\n" } : undefined;
     });
-    await start(reconciler).ended;
+    await start(reconciler, quickHeartbeats).ended;
     expect(reconciler.of("config")).toHaveLength(0);
     expect(machine.read("argv")).toBe("");
     expect(fields(reconciler.of("done")[0]?.body)).toEqual({ exit_code: "0", reason: "finished" });
