@@ -53,6 +53,15 @@ describe("the active jobs of a project", () => {
     expect(world.gitlab.seen).toHaveLength(2);
   });
 
+  it.each([
+    ["a link without a place to go on from", { link: '<https://gitlab.example.com/api/v4/x?offset=7>; rel="next"' }],
+    ["a page that is no number", { "x-next-page": "two" }],
+  ])("are not taken for all there are at %s", async (_name, headers) => {
+    const { gitlab, forge, connection } = await startWorld();
+    gitlab.script(`GET ${jobsPath(380)}`, { json: [aJob()], headers });
+    expect(await forge.activeJobs(connection())).toMatchObject({ jobs: [{ jobId: 41_977 }], projectIds: [] });
+  });
+
   it("end where a server leads in a circle", async () => {
     const world = await startWorld();
     world.gitlab.script(`GET ${jobsPath(380)}`, { json: [], headers: next(world, jobsPath(380), "id_before=30") });
@@ -163,6 +172,19 @@ describe("the active jobs of a group or an instance", () => {
     world.clock.advance(90_000);
     world.gitlab.script(`GET ${jobsPath(2)}`, { json: [] });
     expect((await world.forge.activeJobs(world.connection({ groupId: 5 }))).projectIds[0]).toBe(3);
+  });
+
+  it("are unknown when listing the projects took all the time", async () => {
+    const world = await startWorld({ longCallMs: 15_000 });
+    world.gitlab.script("GET /groups/5/projects", () => {
+      world.clock.advance(6_000);
+      return { json: [{ id: 1 }] };
+    });
+    await expect(world.forge.activeJobs(world.connection({ groupId: 5 }))).rejects.toMatchObject({
+      code: "FR-FORGE-UNREACHABLE",
+      retryable: true,
+      message: expect.stringContaining("no time was left for their jobs"),
+    });
   });
 
   it("keep what was read when the time runs out", async () => {

@@ -3,7 +3,7 @@ import { FireRunnerError } from "../../model/errors.js";
 import type { ActiveJobs } from "../port.js";
 import type { CallBounds } from "./calls.js";
 import type { Client } from "./client.js";
-import type { Attempt } from "./failure.js";
+import { type Attempt, attempted } from "./failure.js";
 import { callGitLab, type GitLabCalls, known } from "./gitlab-calls.js";
 import { type ProjectJobs, readActiveJobs } from "./job-calls.js";
 import type { ScopeProjects } from "./scope-projects.js";
@@ -60,8 +60,14 @@ async function ofScope(
   await Promise.all(Array.from({ length: gitlab.limits.projectsAtOnce }, worker));
   // Projects without CI or without access for the token are left out; but when none was read, nothing is known.
   if (read.size === 0 && faults.length > 0) throw faults.find(concernsAll) ?? faults[0];
+  if (read.size === 0 && waiting.length > 0) throw slowError(attempt);
   const complete = [...read].filter(([, { complete }]) => complete);
   return { jobs: [...read.values()].flatMap(({ jobs }) => jobs), projectIds: complete.map(([projectId]) => projectId) };
+}
+
+function slowError(attempt: Attempt): FireRunnerError {
+  const message = `${attempted(attempt)}: GitLab took so long to list the projects that no time was left for their jobs`;
+  return new FireRunnerError("FR-FORGE-UNREACHABLE", message, { retryable: true });
 }
 
 /** Whether the next project would fare no better. */

@@ -111,7 +111,7 @@ function requestOf(method: string, url: string, body: unknown): HttpRequest {
 
 function jsonOf(attempt: Attempt, answer: HttpAnswer): unknown {
   if (answer.text === "") return null;
-  if (!saysJson(answer)) throw unreadableError(attempt, `its content type is "${answer.headers["content-type"] ?? ""}"`);
+  if (!saysJson(answer)) throw unreadableError(attempt, `its content type is "${(answer.headers["content-type"] ?? "").slice(0, 100)}"`);
   try {
     return JSON.parse(answer.text);
   } catch {

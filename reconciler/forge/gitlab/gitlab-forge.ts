@@ -1,5 +1,5 @@
 import type { Clock, Random } from "../../model/clock.js";
-import type { ForgePort } from "../port.js";
+import type { ForgePort, ForgeRunner } from "../port.js";
 import { activeJobs } from "./active-jobs.js";
 import { createCalls } from "./calls.js";
 import { createClients } from "./client.js";
@@ -10,6 +10,7 @@ import { createLimiter } from "./limiter.js";
 import { defaultForgeLimits, type ForgeLimits } from "./limits.js";
 import { deleteRunner, findRunners, makeRunner, pauseRunner, runningJobs } from "./runner-calls.js";
 import { createScopeProjects } from "./scope-projects.js";
+import { createSharedReads } from "./shared-reads.js";
 
 export interface GitLabForgeOptions {
   readonly clock: Clock;
@@ -29,13 +30,14 @@ export function createGitLabForge(options: GitLabForgeOptions): ForgePort {
   const calls = createCalls(clock);
   const gitlab = { clock, calls, clients: createClients(sender, limits), limits };
   const projects = createScopeProjects(clock, limits);
+  const runnerLists = createSharedReads<readonly ForgeRunner[]>();
 
   return {
     readJob: (connection, projectId, jobId) => readJob(gitlab, connection, projectId, jobId),
     activeJobs: (connection, projectId) => activeJobs(gitlab, projects, connection, projectId),
     jobLog: (connection, projectId, jobId) => readJobLog(gitlab, sender, connection, projectId, jobId),
     makeRunner: (connection, request) => makeRunner(gitlab, connection, request),
-    findRunners: (connection, prefix) => findRunners(gitlab, connection, prefix),
+    findRunners: (connection, prefix) => findRunners(gitlab, runnerLists, connection, prefix),
     pauseRunner: (connection, runnerId) => pauseRunner(gitlab, connection, runnerId),
     runningJobs: (connection, runnerId) => runningJobs(gitlab, connection, runnerId),
     deleteRunner: (connection, runnerId) => deleteRunner(gitlab, connection, runnerId),

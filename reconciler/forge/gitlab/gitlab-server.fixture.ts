@@ -8,7 +8,7 @@ import { defaultForgeLimits, type ForgeLimits } from "./limits.js";
 import { createTestClock, type TestClock } from "./test-clock.fixture.js";
 
 /** A request as it came over the wire. */
-export interface SeenRequest {
+interface SeenRequest {
   readonly method: string;
   readonly path: string;
   readonly query: string;
@@ -19,7 +19,7 @@ export interface SeenRequest {
 }
 
 /** What is answered: JSON unless `text` is given; `hang` never, `reset` by breaking the connection, `cut` in the middle of a body. */
-export type Reply =
+type Reply =
   | { readonly status?: number; readonly headers?: Readonly<Record<string, string>>; readonly json?: unknown }
   | { readonly status?: number; readonly headers?: Readonly<Record<string, string>>; readonly text: string; readonly type: string }
   | "hang"

@@ -39,7 +39,7 @@ export const defaultForgeLimits: ForgeLimits = {
   capMs: 5_000,
   concurrency: 24,
   queue: 4_096,
-  maxAnswerBytes: 16 * 1_048_576,
+  maxAnswerBytes: 8 * 1_048_576,
   maxLogBytes: 4 * 1_048_576,
   jobPages: 100,
   runnerPages: 50,

@@ -28,19 +28,26 @@ export async function readPages(
     if (!Array.isArray(answer.body)) throw unreadableError(attempt, "a list was expected");
     items.push(...answer.body);
     const following = nextOf(answer);
-    if (following === undefined) return { items, complete: true };
-    if (pages >= maxPages || same(following, next)) return { items, complete: false };
+    if (following === "none") return { items, complete: true };
+    if (following === "unknown" || pages >= maxPages || same(following, next)) return { items, complete: false };
     next = following;
   }
 }
 
-function nextOf(answer: Answer): Readonly<Record<string, string>> | undefined {
-  const link = /<([^<>]{1,4000})>\s*;\s*rel="next"/.exec(answer.headers.link ?? "")?.[1];
-  const query = link === undefined ? undefined : new URLSearchParams(link.slice(link.indexOf("?") + 1));
-  const found = Object.fromEntries(nextKeys.flatMap((key) => (query?.get(key) ? [[key, query.get(key) ?? ""]] : [])));
-  if (Object.keys(found).length > 0) return found;
-  const page = answer.headers["x-next-page"];
-  return page !== undefined && /^\d{1,9}$/.test(page) ? { page } : undefined;
+/** What the next page is asked for with; `unknown` when there is one and it is not told in a way that is understood. */
+function nextOf({ headers }: Answer): Readonly<Record<string, string>> | "none" | "unknown" {
+  const link = /<([^<>]{1,4000})>\s*;\s*rel="?next"?/.exec(headers.link ?? "")?.[1];
+  if (link !== undefined) {
+    const query = new URLSearchParams(link.slice(link.indexOf("?") + 1));
+    const found = nextKeys.flatMap((key) => {
+      const value = query.get(key);
+      return value === null || value === "" ? [] : [[key, value] as const];
+    });
+    return found.length === 0 ? "unknown" : Object.fromEntries(found);
+  }
+  const page = headers["x-next-page"] ?? "";
+  if (page === "") return "none";
+  return /^\d{1,9}$/.test(page) ? { page } : "unknown";
 }
 
 const same = (a: Readonly<Record<string, string>>, b: Readonly<Record<string, string>>): boolean => JSON.stringify(a) === JSON.stringify(b);

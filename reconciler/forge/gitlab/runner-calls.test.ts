@@ -125,6 +125,15 @@ describe("finding runners", () => {
     ]);
   });
 
+  it("reads them at most twice for many who ask at once", async () => {
+    const { gitlab, forge, connection } = await startWorld();
+    const names = Array.from({ length: 30 }, (_, index) => `firerunner/acme/a/vm-${String(index).padStart(2, "0")}`);
+    gitlab.script("GET /projects/380/runners", { json: names.map((name, index) => aRunner(index + 1, name)) });
+    const found = await Promise.all(names.map((name) => forge.findRunners(connection(), name)));
+    expect(found.map((runners) => runners.map(({ description }) => description))).toEqual(names.map((name) => [name]));
+    expect(gitlab.seen).toHaveLength(2);
+  });
+
   it("reads `active` of a GitLab that does not tell `paused`", async () => {
     const { gitlab, forge, connection } = await startWorld();
     gitlab.script("GET /projects/380/runners", { json: [{ id: 1, description: "x", active: false }] });

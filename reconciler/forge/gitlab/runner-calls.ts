@@ -8,6 +8,7 @@ import { type Attempt, attempted } from "./failure.js";
 import { callGitLab, type GitLabCalls, isNotFound, known, needs, refusedWith } from "./gitlab-calls.js";
 import { showJob } from "./job-calls.js";
 import { readPages } from "./pages.js";
+import type { SharedReads } from "./shared-reads.js";
 
 /** GitLab accepts no shorter timeout for a runner. */
 const leastTimeoutS = 600;
@@ -33,12 +34,23 @@ export function makeRunner(gitlab: GitLabCalls, connection: Connection, request:
   });
 }
 
-/** GitLab cannot search runners by description, so the scope's own runners are all read. */
-export function findRunners(gitlab: GitLabCalls, connection: Connection, prefix: string): Promise<readonly ForgeRunner[]> {
-  return callGitLab(gitlab, connection, "listing runners", "listRunners", gitlab.limits.callMs, async (client, attempt) => {
-    const runners = await readRunners(gitlab, client, attempt);
-    return runners.filter(({ description }) => description.startsWith(prefix));
-  });
+/**
+ * GitLab cannot search runners by description, so the scope's own runners are all read: once for all who ask meanwhile,
+ * because after an outage every runner that was being made is looked for at the same time.
+ */
+export async function findRunners(
+  gitlab: GitLabCalls,
+  lists: SharedReads<readonly ForgeRunner[]>,
+  connection: Connection,
+  prefix: string,
+): Promise<readonly ForgeRunner[]> {
+  const { name, url, token, scope } = connection;
+  const runners = await lists.read(JSON.stringify([name, url, token, scope]), () =>
+    callGitLab(gitlab, connection, "listing runners", "listRunners", gitlab.limits.callMs, (client, attempt) =>
+      readRunners(gitlab, client, attempt),
+    ),
+  );
+  return runners.filter(({ description }) => description.startsWith(prefix));
 }
 
 /** Pauses a runner: it is handed no job any more, whoever holds its token. */
