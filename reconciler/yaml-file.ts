@@ -28,7 +28,8 @@ export function parseYaml(text: string, name: string, code: ErrorCode): YamlFile
   const [error] = document.errors;
   if (error !== undefined) {
     const { line, col } = counter.linePos(error.pos[0]);
-    throw new FireRunnerError(code, `${name}:${line}:${col}: not valid YAML: ${error.message}`);
+    const message = error.code === "MULTIPLE_DOCS" ? "a second document begins here, and only one is read" : error.message;
+    throw new FireRunnerError(code, `${name}:${line}:${col}: not valid YAML: ${message}`);
   }
   const lines = new Map<string, number>();
   if (document.contents !== null) index(document.contents, "", (field, offset) => lines.set(field, counter.linePos(offset).line));

@@ -1,17 +1,37 @@
 import type { CommandDef } from "citty";
 import type { Terminal } from "./terminal.js";
 
+/** The commands, told apart from their code: help for all of them loads none. */
+const summaries = {
+  dev: "Run a pipeline in a small GitLab, two embedded hosts and FireRunner, all on this machine",
+  serve: "Run the reconciler service",
+  apply: "Declare the hosts, images, connections and pools of a fleet file",
+  get: "List hosts, images, connections, pools, microvms, jobs or events",
+  describe: "Show one thing: its record, conditions and events; of a job, why it waits",
+  logs: "Print a job's log",
+} as const;
+
+const meta = { name: "firerunner", description: "Every CI job in its own short-lived Firecracker microVM, on hosts that you own" };
+
 /** `firerunner`: each command is loaded only when it is asked for. */
 export function rootCommand(terminal: Terminal): CommandDef {
-  return {
-    meta: { name: "firerunner", description: "Every CI job in its own short-lived Firecracker microVM, on hosts that you own" },
-    subCommands: {
-      dev: async () => (await import("./dev/command.js")).devCommand,
-      serve: async () => (await import("./commands/serve.js")).serveCommand(terminal),
-      apply: async () => (await import("./commands/apply.js")).applyCommand(terminal),
-      get: async () => (await import("./commands/get.js")).getCommand(terminal),
-      describe: async () => (await import("./commands/describe.js")).describeCommand(terminal),
-      logs: async () => (await import("./commands/logs.js")).logsCommand(terminal),
-    },
+  const commands: Record<keyof typeof summaries, () => Promise<CommandDef>> = {
+    dev: async () => loose((await import("./dev/command.js")).devCommand(terminal)),
+    serve: async () => loose((await import("./commands/serve.js")).serveCommand(terminal)),
+    apply: async () => loose((await import("./commands/apply.js")).applyCommand(terminal)),
+    get: async () => loose((await import("./commands/get.js")).getCommand(terminal)),
+    describe: async () => loose((await import("./commands/describe.js")).describeCommand(terminal)),
+    logs: async () => loose((await import("./commands/logs.js")).logsCommand(terminal)),
   };
+  return { meta, subCommands: commands };
 }
+
+/** The same for its usage text alone. */
+export const rootUsage: CommandDef = {
+  meta,
+  args: { version: { type: "boolean", description: "Print the version" } },
+  subCommands: Object.fromEntries(Object.entries(summaries).map(([name, description]) => [name, { meta: { name, description } }])),
+};
+
+/** A command whose options are read by citty's definitions of them: their types end here. */
+const loose = (command: unknown): CommandDef => command as CommandDef;

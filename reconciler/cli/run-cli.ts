@@ -2,7 +2,7 @@ import { stripVTControlCharacters } from "node:util";
 import { type CommandDef, renderUsage, runCommand } from "citty";
 import { FireRunnerError } from "../model/errors.js";
 import { checkArguments } from "./check-arguments.js";
-import { rootCommand } from "./root-command.js";
+import { rootCommand, rootUsage } from "./root-command.js";
 import type { Terminal } from "./terminal.js";
 import { UsageError } from "./usage-error.js";
 import { readVersion } from "./version.js";
@@ -17,17 +17,19 @@ export async function runCli(args: readonly string[], terminal: Terminal): Promi
       terminal.print(readVersion());
       return exitCodes.success;
     }
-    const { command, rest } = await find(rootCommand(terminal), args);
+    const root = rootCommand(terminal);
+    const { command, rest } = await find(root, args);
+    const described = command === root ? rootUsage : command;
     const options = rest.includes("--") ? rest.slice(0, rest.indexOf("--")) : rest;
     if (options.includes("--help") || options.includes("-h")) {
-      terminal.print(await usage(command, terminal));
+      terminal.print(await usage(described, terminal));
       return exitCodes.success;
     }
     if (command.run === undefined) {
       const [unknown] = rest;
       if (unknown !== undefined)
         throw new UsageError(unknown.startsWith("-") ? `unknown option ${unknown}` : `unknown command "${unknown}"`);
-      terminal.complain(await usage(command, terminal));
+      terminal.complain(await usage(described, terminal));
       return exitCodes.usage;
     }
     checkArguments(await resolved(command.args ?? {}), rest);

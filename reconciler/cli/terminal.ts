@@ -14,6 +14,8 @@ export interface Terminal {
   /** Coloured where somebody sees it, otherwise as it is. */
   style(text: string, colour: Colour): string;
   readonly coloured: boolean;
+  /** How wide a terminal is; undefined where lines are not cut and nothing is drawn over. */
+  readonly columns: number | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** All of standard input. */
   readInput(): string;
@@ -33,6 +35,9 @@ export function processTerminal(): Terminal {
     complain: (text) => void stderr.write(`${text}\n`),
     style: (text, as) => (coloured ? colour(text, as) : text),
     coloured,
+    get columns() {
+      return stdout.isTTY === true ? stdout.columns : undefined;
+    },
     env,
     readInput: () => readFileSync(0, "utf8"),
   };

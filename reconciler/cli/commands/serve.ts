@@ -3,6 +3,7 @@ import { FireRunnerError } from "../../model/errors.js";
 import { type Service, serviceSchema } from "../../model/service.js";
 import { checkYaml, readYamlFile } from "../../yaml-file.js";
 import type { Terminal } from "../terminal.js";
+import { untilAsked } from "../until-asked.js";
 
 const defaultFile = "firerunner.yaml";
 
@@ -16,14 +17,15 @@ export const serveCommand = (terminal: Terminal) =>
       const { startService } = await import("../../main.js");
       const { createLogger } = await import("../../telemetry/logger.js");
       const logger = createLogger({ level: service.telemetry.logLevel, env: terminal.env });
-      const asked = untilAsked();
+      const { asked } = untilAsked();
       // What nobody caught leaves the process in a state that nobody knows: the next start begins from the store.
       process.on("uncaughtException", (error) => {
         logger.error({ error }, `a fault that nobody handled ends the process: ${error.message}`);
         process.exit(1);
       });
       const running = await startService({ service, logger, env: terminal.env });
-      logger.info({ signal: await asked }, "stopping");
+      await asked;
+      logger.info({}, "stopping");
       await running.stop();
       logger.info({}, "stopped");
     },
@@ -40,18 +42,4 @@ export function readServiceFile(path: string): Service {
       `there is no file ${path} here: write one (\`owner: NAME\` is enough), or name one with --config`,
     );
   }
-}
-
-/** Which signal asked the process to end. A start that takes long is interrupted by the second one. */
-function untilAsked(): Promise<NodeJS.Signals> {
-  return new Promise((resolve) => {
-    let asked = false;
-    for (const signal of ["SIGTERM", "SIGINT"] as const) {
-      process.on(signal, () => {
-        if (asked) process.exit(signal === "SIGINT" ? 130 : 143);
-        asked = true;
-        resolve(signal);
-      });
-    }
-  });
 }
