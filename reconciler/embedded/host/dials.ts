@@ -17,7 +17,7 @@ export interface HostDials {
 }
 
 /** A host without faults. */
-export const noFaults: HostDials = {
+const noFaults: HostDials = {
   latencyMs: 0,
   unavailable: false,
   lostAnswers: { calls: 0, how: "cut" },

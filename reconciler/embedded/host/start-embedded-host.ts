@@ -24,7 +24,7 @@ export interface EmbeddedHostOptions {
 }
 
 /** A microVM as the host itself knows it. */
-export interface EmbeddedMicrovm {
+interface EmbeddedMicrovm {
   readonly uid: string;
   readonly name: string;
   readonly namespace: string;

@@ -79,6 +79,13 @@ const known: readonly KnownFailure[] = [
     advice: "the host does not accept the client certificate; check tls.certFile and tls.keyFile",
   },
   { ...noTls, text: /wrong version number|packet length too long/i, advice: "the host speaks without TLS; set tls to {insecure: true}" },
+  {
+    code: "FR-HOST-UNREACHABLE",
+    retryable: true,
+    codes: [status.UNAVAILABLE],
+    text: /Last error: (Failed to connect|Protocol error)/,
+    advice: "it closed the connection at once; check the port, whether it wants TLS, and whether it trusts tls.certFile",
+  },
   { code: "FR-HOST-UNREACHABLE", retryable: true, codes: [status.UNAVAILABLE, status.DEADLINE_EXCEEDED, status.CANCELLED] },
 ];
 
@@ -96,6 +103,6 @@ export function meaningOf({ code, text }: CallFailure): FailureMeaning {
 /** The error of a failure; `attempted` says what was asked of which host. The other side's text is kept whole. */
 export function failureError(attempted: string, failure: CallFailure): FireRunnerError {
   const { code, retryable, advice } = meaningOf(failure);
-  const message = `${attempted} failed: ${failure.text}${advice === undefined ? "" : ` (${advice})`}`;
+  const message = `${attempted} failed: ${failure.text.trim()}${advice === undefined ? "" : ` (${advice})`}`;
   return new FireRunnerError(code, message, { retryable, details: { grpcCode: failure.code, text: failure.text } });
 }

@@ -1,8 +1,9 @@
-import { createHash } from "node:crypto";
+import { createHash, X509Certificate } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
 import { type ChannelCredentials, Client, type ClientOptions, type ClientUnaryCall, credentials, Metadata } from "@grpc/grpc-js";
 import { FireRunnerError } from "../../model/errors.js";
 import type { Host } from "../../model/host.js";
+import { TrackedCredentials } from "./tracked-credentials.js";
 
 /** Answers of List hold the metadata of every microVM. */
 const longestAnswerBytes = 256 * 1024 * 1024;
@@ -13,7 +14,7 @@ const options: ClientOptions = {
   "grpc.keepalive_timeout_ms": 10_000,
   "grpc.initial_reconnect_backoff_ms": 250,
   "grpc.max_reconnect_backoff_ms": 10_000,
-  // A new channel must mean a new connection: the old one may be dead without knowing.
+  // A new channel must mean a new connection: the old one may be dead.
   "grpc.use_local_subchannel_pool": 1,
   // What is retried is decided here and not by DNS; hosts are named directly and not reached through a proxy for the web.
   "grpc.service_config_disable_resolution": 1,
@@ -23,6 +24,7 @@ const options: ClientOptions = {
 /** A connection to one host with what belongs to it. */
 export interface HostChannel {
   readonly client: Client;
+  readonly credentials: TrackedCredentials;
   /** Sent with every call: the server's Basic token. */
   readonly headers: Metadata;
   /** The calls that run. */
@@ -48,8 +50,9 @@ export class HostChannels {
     const key = keyOf(host, token);
     const entry = this.entries.get(host.name);
     if (entry?.key === key) return entry.channel;
-    const client = new Client(host.endpoint, credentialsOf(host), options);
-    const channel: HostChannel = { client, headers: headersOf(token), calls: new Set() };
+    const tracked = new TrackedCredentials(credentialsOf(host));
+    const client = new Client(host.endpoint, tracked, options);
+    const channel: HostChannel = { client, credentials: tracked, headers: headersOf(token), calls: new Set() };
     if (entry !== undefined) this.retire(entry.channel);
     this.entries.set(host.name, { key, channel });
     return channel;
@@ -86,6 +89,7 @@ export class HostChannels {
     }
     this.retired.delete(channel);
     channel.client.close();
+    channel.credentials.close();
   }
 }
 
@@ -111,7 +115,11 @@ function credentialsOf(host: Host): ChannelCredentials {
   const files = [tls.caFile, tls.certFile, tls.keyFile];
   const [ca = null, cert = null, key = null] = files.map(read);
   const named = files.filter((file) => file !== undefined).join(", ");
-  return attempt(host, named, () => credentials.createSsl(ca, key, cert));
+  return attempt(host, named, () => {
+    // A file without any certificate would be taken, and then trust nobody.
+    if (ca !== null) new X509Certificate(ca);
+    return credentials.createSsl(ca, key, cert);
+  });
 }
 
 function attempt<T>(host: Host, files: string, act: () => T): T {
