@@ -180,14 +180,19 @@ describe("the log", () => {
             : undefined,
     );
     await until(() => existsSync(file("started")), "the first part");
-    await runner.advanceUntil(3_000, () => gitlab.of("log").length === 1, "the first part");
+    await runner.advanceUntil(3_000, () => gitlab.of("log").length > 0, "the first part");
     writeFileSync(file("go"), "");
     await until(() => existsSync(file("second")), "the second part");
-    await runner.advanceUntil(11_000, () => gitlab.of("log").length === 2, "the second part");
+    const sent = () =>
+      gitlab
+        .of("log")
+        .map(({ text }) => text)
+        .join("");
+    await runner.advanceUntil(11_000, () => sent().includes("two\n"), "the second part");
     writeFileSync(file("go2"), "");
     await runner.ended;
     const parts = gitlab.of("log");
-    expect(parts).toHaveLength(3);
+    expect(parts.length).toBeGreaterThanOrEqual(3);
     let offset = 0;
     for (const { headers, text } of parts) {
       const length = Buffer.byteLength(text);
@@ -196,7 +201,7 @@ describe("the log", () => {
       expect(headers["job-token"]).toBe("job-token-101");
       offset += length;
     }
-    expect(parts.map(({ text }) => text).join("")).toContain("two\n");
+    expect(sent().endsWith("Job succeeded\u001b[0;m\n")).toBe(true);
   });
 
   test("is sent again from where GitLab says", async () => {
