@@ -101,4 +101,11 @@ describe("the logger", () => {
     logger.info({ ring }, "round");
     expect(lines).toHaveLength(1);
   });
+
+  it("takes a long text that nearly holds an address with a password in its stride", () => {
+    const { logger, lines } = capture();
+    logger.info({ text: `://${":".repeat(1_000_000)}` }, "from a guest");
+    logger.info({ text: "fetching https://user:pa:ss@registry.example/x" }, "an address");
+    expect(lines[1]).toContain("https://[redacted]@registry.example/x");
+  });
 });

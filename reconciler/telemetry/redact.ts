@@ -14,7 +14,7 @@ const shapes: readonly (readonly [RegExp, string])[] = [
   [/\b(?:gl(?:rt|rtr|pat|ptt|dt|cbt|soat|imt|agent|ft|oas|ffct)-|GR1348941)[\w.-]{6,}/g, shown],
   [/\bwhsec_[\w+/=-]{4,}/g, shown],
   [/\b(Bearer|Basic)\s+[\w.~+/=-]{6,}/gi, `$1 ${shown}`],
-  [/(:\/\/)[^\s/@"']+:[^\s/@"']+@/g, `$1${shown}@`],
+  [/(:\/\/)[^\s/@"':]+:[^\s/@"']+@/g, `$1${shown}@`],
   [/-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----/gs, shown],
   [/((?:private|job|runner|gitlab|deploy)-token\\?["']?\s*[:=]\s*\\?["']?)[^\s"'\\,;&[]{4,}/gi, `$1${shown}`],
   [/((?:token|secret|password)\\?["']?\s*=\s*\\?["']?)[^\s"'\\,;&[]{4,}/gi, `$1${shown}`],
