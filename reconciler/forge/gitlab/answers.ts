@@ -4,10 +4,11 @@ import type { ForgeJob, ForgeRunner, MadeRunner } from "../port.js";
 import { type Attempt, unreadableError } from "./failure.js";
 
 const idSchema = z.int().positive();
-const optionalId = idSchema.optional().catch(undefined);
+/** What is ordinarily missing or null is accepted as such: being caught as wrong would cost as much as all the rest. */
+const tolerated = <S extends z.ZodType>(schema: S) => schema.nullish().catch(undefined);
+const optionalId = tolerated(idSchema);
+const flag = tolerated(z.boolean());
 const text = z.string().catch("");
-const flag = z.boolean().catch(false);
-const tolerated = <S extends z.ZodType>(schema: S) => schema.optional().catch(undefined);
 
 /** A job as GitLab's REST API tells it; only its id, status and tags are needed, the rest may be missing or of other kinds. */
 const jobSchema = z.object({
@@ -39,8 +40,8 @@ const runnerJobSchema = z.object({
 const runnerSchema = z.object({
   id: idSchema,
   description: text,
-  paused: tolerated(z.boolean()),
-  active: tolerated(z.boolean()),
+  paused: flag,
+  active: flag,
 });
 
 const madeSchema = z.object({ id: idSchema, token: z.string().min(1) });
@@ -67,13 +68,13 @@ export function jobOf(attempt: Attempt, value: unknown, projectId: number, now: 
     jobId: job.id,
     name: job.name,
     stage: job.stage,
-    pipelineId: job.pipeline?.id,
-    ref: job.ref,
+    pipelineId: job.pipeline?.id ?? undefined,
+    ref: job.ref ?? undefined,
     status: statusOf(job.status),
     tags: job.tag_list,
-    protected: job.protected,
-    allowFailure: job.allow_failure,
-    runnerId: job.runner?.id,
+    protected: job.protected ?? false,
+    allowFailure: job.allow_failure ?? false,
+    runnerId: job.runner?.id ?? undefined,
     createdAt: timeOf(job.created_at),
     queuedAt: timeOf(job.queued_at) ?? queuedAt(job.queued_duration, startedAt ?? now),
     startedAt,
@@ -91,13 +92,14 @@ export interface RunnerJob {
 export function runnerJobOf(attempt: Attempt, value: unknown): RunnerJob {
   const { data } = runnerJobSchema.safeParse(value);
   const projectId = data?.project?.id ?? data?.pipeline?.project_id;
-  if (data === undefined || projectId === undefined) throw unreadableError(attempt, "a job with its id, status and project was expected");
+  if (data === undefined || projectId === undefined || projectId === null)
+    throw unreadableError(attempt, "a job with its id, status and project was expected");
   return { projectId, jobId: data.id, status: statusOf(data.status) };
 }
 
 /** GitLab tells how long a job was queued, up to its start or else up to now. */
-function queuedAt(seconds: number | undefined, until: number): number | undefined {
-  return seconds === undefined ? undefined : Math.max(0, Math.round(until - seconds * 1000));
+function queuedAt(seconds: number | null | undefined, until: number): number | undefined {
+  return seconds === undefined || seconds === null ? undefined : Math.max(0, Math.round(until - seconds * 1000));
 }
 
 export function runnerOf(attempt: Attempt, value: unknown): ForgeRunner {

@@ -39,7 +39,7 @@ export async function readActiveJobs(gitlab: GitLabCalls, client: Client, attemp
   try {
     return await readJobsIn(activeStatuses, gitlab, client, attempt, projectId);
   } catch (caught) {
-    // GitLab before 16.9 knows no canceling jobs and refuses the word.
+    // An older GitLab knows no canceling jobs and refuses the word.
     if (refusedWith(caught) !== 400) throw caught;
     return readJobsIn(["pending", "running"], gitlab, client, attempt, projectId);
   }
