@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type ScriptedCoordinator, until } from "./coordinator.fixture.js";
+import { until } from "./coordinator.fixture.js";
 import { ManualClock } from "./manual-clock.fixture.js";
 import { type RunnerEnd, type RunnerOptions, runRunner } from "./run-runner.js";
 
@@ -22,7 +22,7 @@ export interface RunningRunner {
 }
 
 /** Starts a runner in this process, on a clock that the test moves. */
-export function startRunner(coordinator: ScriptedCoordinator, changes: Partial<RunnerOptions> = {}): RunningRunner {
+export function startRunner(coordinator: { readonly url: string }, changes: Partial<RunnerOptions> = {}): RunningRunner {
   const clock = new ManualClock();
   const directory = mkdtempSync(join(tmpdir(), "fr-runner-"));
   const quit = new AbortController();
