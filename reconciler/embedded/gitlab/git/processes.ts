@@ -22,7 +22,7 @@ export interface GitProcess {
 
 /** Runs git, the only program that this GitLab starts. */
 export interface GitProcesses {
-  /** The output of a git command, or undefined when it failed. Throws `FR-INTERNAL` when git is missing, too late or says too much. */
+  /** The output of a git command, or undefined when it failed. Throws `FR-INVALID` when there is more of it than `maxBytes`, `FR-INTERNAL` when git is missing or too slow. */
   read(args: readonly string[], options?: { readonly maxBytes?: number }): Promise<Buffer | undefined>;
   /** Starts a git command when there is a free place. The caller must see to it that it ends. */
   start(args: readonly string[], env: Readonly<Record<string, string>>): Promise<GitProcess>;
@@ -106,7 +106,7 @@ export function createGitProcesses(options: GitProcessesOptions): GitProcesses {
       });
       try {
         const code = await git.ended;
-        if (bytes > maxBytes) throw new FireRunnerError("FR-INTERNAL", `git ${args.join(" ")}: more than ${maxBytes} bytes`);
+        if (bytes > maxBytes) throw new FireRunnerError("FR-INVALID", `${args.at(-1) ?? ""}: is larger than ${maxBytes} bytes`);
         if (code === null) throw new FireRunnerError("FR-INTERNAL", `git ${args.join(" ")}: ended by a signal`);
         return code === 0 ? Buffer.concat(chunks) : undefined;
       } finally {

@@ -1,6 +1,5 @@
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { FireRunnerError } from "../../../model/errors.js";
 import type { Commit } from "../engine/run.js";
 import type { GitProcesses } from "./processes.js";
 
@@ -15,7 +14,7 @@ export interface Repositories {
   /** Branches and tags by their full name, with the commit that each leads to. */
   refs(projectId: number): Promise<ReadonlyMap<string, string>>;
   commit(projectId: number, sha: string): Promise<Commit | undefined>;
-  /** A file's text at a commit, or undefined when there is none. Throws `FR-INVALID` when it is too large. */
+  /** A file's text at a commit, or undefined when there is none. Throws `FR-INVALID` when it is larger than 1 MiB. */
   file(projectId: number, sha: string, path: string): Promise<string | undefined>;
   setDefaultBranch(projectId: number, branch: string): Promise<void>;
 }
@@ -49,14 +48,16 @@ export function createRepositories(git: GitProcesses, root: string, maxPushBytes
   const read = (projectId: number, args: readonly string[], maxBytes?: number) =>
     git.read([`--git-dir=${folderOf(projectId)}`, ...args], maxBytes === undefined ? {} : { maxBytes });
 
+  const setHead = (projectId: number, branch: string) => writeFile(join(folderOf(projectId), "HEAD"), `ref: refs/heads/${branch}\n`);
+
   return {
     root,
     nameOf,
     async create(projectId) {
-      await mkdir(root, { recursive: true });
-      const made = await git.read(["init", "--quiet", "--bare", "--template=", "--initial-branch=main", folderOf(projectId)]);
-      if (made === undefined) throw new FireRunnerError("FR-INTERNAL", `git init of ${folderOf(projectId)} failed`);
-      await writeFile(join(folderOf(projectId), "config"), config(maxPushBytes));
+      const folder = folderOf(projectId);
+      for (const part of ["objects/info", "objects/pack", "refs/heads", "refs/tags"]) await mkdir(join(folder, part), { recursive: true });
+      await writeFile(join(folder, "config"), config(maxPushBytes));
+      await setHead(projectId, "main");
     },
     remove: (projectId) => rm(folderOf(projectId), { recursive: true, force: true }),
 
@@ -91,18 +92,7 @@ export function createRepositories(git: GitProcesses, root: string, maxPushBytes
       };
     },
 
-    async file(projectId, sha, path) {
-      const object = `${sha}:${path}`;
-      const size = await read(projectId, ["cat-file", "-s", object]);
-      if (size === undefined) return undefined;
-      if (Number(size.toString("utf8")) > maxFileBytes) {
-        throw new FireRunnerError("FR-INVALID", `${path}: is larger than ${maxFileBytes} bytes`);
-      }
-      return (await read(projectId, ["cat-file", "blob", object]))?.toString("utf8");
-    },
-
-    async setDefaultBranch(projectId, branch) {
-      await read(projectId, ["symbolic-ref", "HEAD", `refs/heads/${branch}`]);
-    },
+    file: async (projectId, sha, path) => (await read(projectId, ["cat-file", "blob", `${sha}:${path}`], maxFileBytes))?.toString("utf8"),
+    setDefaultBranch: setHead,
   };
 }

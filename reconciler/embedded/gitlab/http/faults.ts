@@ -18,31 +18,34 @@ export function addFaults(app: FastifyInstance, world: World): void {
   const used = new WeakMap<Fault, number>();
   const lost = new WeakSet<FastifyRequest>();
 
-  function takeFaults(request: FastifyRequest): readonly Fault[] {
-    const { pathname } = new URL(request.url, "http://local");
-    return world.dials().faults.filter((fault) => {
-      const count = used.get(fault) ?? 0;
-      if (fault.times !== undefined && count >= fault.times) return false;
-      if (!new RegExp(fault.path).test(`${request.method} ${pathname}`)) return false;
-      used.set(fault, count + 1);
-      return true;
-    });
+  /** Whether the fault hits this request; if so, that counts. */
+  function hits(fault: Fault, call: string): boolean {
+    const count = used.get(fault) ?? 0;
+    if ((fault.times !== undefined && count >= fault.times) || !new RegExp(fault.path).test(call)) return false;
+    used.set(fault, count + 1);
+    return true;
   }
 
   app.addHook("onRequest", async (request) => {
-    for (const fault of request.url.startsWith("/-/") ? [] : takeFaults(request)) {
+    const call = `${request.method} ${request.url.replace(/\?.*$/s, "")}`;
+    // Whoever turned the dials must be able to turn them back.
+    if (call.endsWith(" /-/dials")) return;
+    for (const fault of world.dials().faults) {
+      if (!hits(fault, call)) continue;
       if (fault.kind === "lostReply") lost.add(request);
       else if (fault.kind === "delay") await pause(fault.ms, world.clock, world.stopping);
-      else {
-        const headers = fault.retryAfterS === undefined ? {} : { "retry-after": String(fault.retryAfterS) };
-        throw new Refusal(fault.status, { message: texts[fault.status] ?? String(fault.status) }, headers);
-      }
+      else throw answerOf(fault);
     }
   });
   app.addHook("onSend", async (request, _reply, payload) => {
     if (lost.has(request)) request.raw.socket.destroy();
     return payload;
   });
+}
+
+function answerOf({ status, retryAfterS }: Extract<Fault, { kind: "answer" }>): Refusal {
+  const headers = retryAfterS === undefined ? {} : { "retry-after": String(retryAfterS) };
+  return new Refusal(status, { message: texts[status] ?? String(status) }, headers);
 }
 
 /** Resolves after `ms`, or as soon as `signal` aborts. */
