@@ -26,6 +26,8 @@ export class WorldGuests {
   readonly ran = new Map<string, number[]>();
   /** The job that a machine runs right now, by its host's id. */
   readonly running = new Map<string, WorldJob>();
+  /** Jobs whose guest died over them. */
+  readonly lost = new Set<number>();
   private boots = 0;
 
   constructor(
@@ -161,6 +163,8 @@ export class WorldGuests {
 
   private die(machine: Machine): void {
     machine.on = false;
+    const job = this.running.get(machine.uid);
+    if (job !== undefined) this.lost.add(job.jobId);
     this.running.delete(machine.uid);
   }
 

@@ -24,6 +24,7 @@ export function checkAtEnd(world: World): void {
     const record = store.get("job", jobKey({ connection: "forge", ...job }))?.value;
     if (record !== undefined && record.status !== job.status)
       violate(`I7: job ${job.jobId} is ${job.status} and recorded as ${record.status}`);
+    if (job.status === "failed" && job.outcome === "success" && !world.guests.lost.has(job.jobId)) violate(`job ${job.jobId} was lost`);
     if (job.history.filter((status) => status === "running").length > 1) violate(`job ${job.jobId} ran twice: ${job.history.join(", ")}`);
   }
   const warm = store.list("pool").reduce((sum, { value }) => sum + value.spec.minIdle, 0);

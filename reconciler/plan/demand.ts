@@ -59,7 +59,7 @@ class Demand {
     for (const { waiting } of this.jobs.values()) waiting.sort(oldestFirst);
   }
 
-  /** Covers jobs with the microVMs that there are, and lets go those that are too many. */
+  /** Covers jobs with the microVMs that there are, and lets go those that are too many, or idle for longer than `idleTimeS`. */
   cover(): void {
     for (const view of this.draft.snapshot.pools) {
       for (const size of sizesInOrder(view.spec)) this.coverClass(view, { pool: view.spec.name, size });
@@ -69,13 +69,23 @@ class Demand {
   /** Makes a microVM for every job that nothing covers, the oldest of the most important pools first, or says why not. */
   serve(): void {
     this.unserved.sort((a, b) => b.view.spec.priority - a.view.spec.priority || oldestFirst(a.job, b.job));
-    for (const { job, view, runnerClass } of this.unserved) {
-      const key = classKey(runnerClass);
-      const reason = this.refused.get(key) ?? this.make(view, runnerClass, job);
+    const refused: Unserved[] = [];
+    for (const unserved of this.unserved) {
+      const key = classKey(unserved.runnerClass);
+      const reason = this.refused.get(key) ?? this.make(unserved.view, unserved.runnerClass, unserved.job);
       if (reason === undefined) {
-        this.explainCovered(job);
-        continue;
+        this.explainCovered(unserved.job);
+      } else {
+        this.refused.set(key, reason);
+        refused.push(unserved);
       }
+    }
+    this.unserved = refused;
+    // Only now is everything given out: what held for the first that were refused need not be the reason any more.
+    for (const { job, view, runnerClass } of refused) {
+      const key = classKey(runnerClass);
+      const reason = this.obstacle(view, runnerClass) ?? this.refused.get(key);
+      if (reason === undefined) continue;
       this.refused.set(key, reason);
       this.shortOf.set(view.spec.name, (this.shortOf.get(view.spec.name) ?? 0) + 1);
       explain(this.draft, this.draft.jobs.get(jobKey(job)) ?? job, reason);
@@ -83,7 +93,7 @@ class Demand {
     this.makeRoom();
   }
 
-  /** Keeps `minIdle` microVMs without a credential ready, and no more of them than wanted for longer than `idleTimeS`. */
+  /** Keeps `minIdle` microVMs without a credential ready. */
   keepWarm(): void {
     for (const view of this.draft.snapshot.pools.toSorted((a, b) => b.spec.priority - a.spec.priority)) {
       for (const size of sizesInOrder(view.spec)) this.keepClassWarm(view, { pool: view.spec.name, size });
@@ -95,7 +105,7 @@ class Demand {
     const { committed, spare, ended } = this.supply.of(runnerClass);
     for (const vm of committed.slice(waiting.length)) {
       const idleSince = Math.max(vm.assignedAt ?? 0, vm.committedAt ?? vm.allocatedAt, lastLeftAt);
-      if (this.draft.reached(idleSince + surplusMs)) retire(this.draft, vm);
+      if (this.draft.reached(idleSince + surplusMs)) this.letGo(vm);
     }
     const connection = this.draft.connections.get(view.spec.connection)?.spec;
     let covering = committed.length + ended;
@@ -106,18 +116,23 @@ class Demand {
       else this.unserved.push({ job, view, runnerClass });
       covering -= 1;
     }
+    this.letIdleGo(view, runnerClass);
+  }
+
+  private letIdleGo({ spec, paused }: PoolView, runnerClass: RunnerClass): void {
+    const { spare } = this.supply.of(runnerClass);
+    for (const vm of spare.splice(warmOf(spec, paused, runnerClass))) {
+      if (this.draft.reached((vm.claimedAt ?? vm.allocatedAt) + spec.idleTimeS * 1000)) this.letGo(vm);
+      else spare.push(vm);
+    }
   }
 
   private keepClassWarm(view: PoolView, runnerClass: RunnerClass): void {
     const { spec } = view;
-    const wanted = runnerClass.size === spec.size && !view.paused ? spec.minIdle : 0;
-    const { spare } = this.supply.of(runnerClass);
-    for (const vm of spare.slice(wanted)) {
-      if (this.draft.reached((vm.claimedAt ?? vm.allocatedAt) + spec.idleTimeS * 1000)) retire(this.draft, vm);
-    }
     // Jobs go first: while they lack a place or room, what becomes free is theirs.
     if (this.shortOf.has(spec.name) || this.makesRoom) return;
-    for (let missing = wanted - spare.length; missing > 0; missing--) {
+    const missing = warmOf(spec, view.paused, runnerClass) - this.supply.of(runnerClass).spare.length;
+    for (let n = 0; n < missing; n++) {
       if (this.make(view, runnerClass) !== undefined) return;
     }
   }
@@ -170,7 +185,7 @@ class Demand {
       const own = sizesInOrder(spec).flatMap((size) => this.supply.of({ pool: spec.name, size }).spare);
       const missing = this.isFull(spec) ? (this.shortOf.get(spec.name) ?? 0) - this.supply.freeSoon(spec.name) : 0;
       own.forEach((vm, index) => {
-        if (index < missing) retire(this.draft, vm);
+        if (index < missing) this.letGo(vm);
         else spare.set(vm.name, vm);
       });
     }
@@ -185,10 +200,14 @@ class Demand {
       if (going === undefined) continue;
       this.makesRoom = true;
       for (const vm of going) {
-        retire(this.draft, vm);
+        this.letGo(vm);
         spare.delete(vm.name);
       }
     }
+  }
+
+  private letGo(vm: Microvm): void {
+    this.supply.leave(retire(this.draft, vm));
   }
 
   private isFull(pool: Pool): boolean {
@@ -210,6 +229,11 @@ class Demand {
       message: `a microVM of size "${job.size}" of pool "${job.pool}" is on its way`,
     });
   }
+}
+
+/** How many microVMs of a class are kept ready. */
+function warmOf(pool: Pool, paused: boolean, { size }: RunnerClass): number {
+  return size === pool.size && !paused ? pool.minIdle : 0;
 }
 
 function undeclared(pool: Pool): WaitingReason {

@@ -66,6 +66,12 @@ export class Supply {
   use(pool: string): void {
     add(this.used, pool, 1);
   }
+
+  /** A microVM was told to go just now: it leaves its place soon. */
+  leave(vm: Microvm): void {
+    this.leaving.add(vm.name);
+    add(this.leavingPlaces, vm.pool, 1);
+  }
 }
 
 /** Tells to go what no job can use any more, or what drifted from what its pool declares. */

@@ -1,0 +1,52 @@
+import { aHost, aPool } from "../plan/snapshot.fixture.js";
+import { World } from "./world.fixture.js";
+import { WorldRandom } from "./world-clock.fixture.js";
+import { isQuiet } from "./world-invariants.fixture.js";
+
+const minute = 60_000;
+
+/** A world of two or three hosts and two pools in which everything that can go wrong does, and then stops to. */
+export async function live(seed: number): Promise<World> {
+  const world = new World(seed);
+  const random = new WorldRandom(seed ^ 0x5eed);
+  const hosts = Array.from({ length: random.between(1, 3) }, (_, n) =>
+    aHost({
+      name: `host-${n}`,
+      capacity: { vcpu: 8, memoryMb: 8192, microvms: random.between(2, 6) },
+      network: random.chance(0.7) ? { mode: "static", subnet: `10.20.${n}.0/28`, gateway: `10.20.${n}.1` } : { mode: "dhcp" },
+    }),
+  );
+  const limits = { maxJobTimeoutS: 300, bootTimeoutS: 60, idleTimeS: 20 };
+  await world.declare(hosts, [
+    aPool({ ...limits, maxMicrovms: random.between(1, 6), minIdle: random.between(0, 1) }),
+    aPool({ ...limits, name: "other", tags: ["other"], maxMicrovms: random.between(1, 3), priority: 1 }),
+  ]);
+  world.start();
+  const tags: [string[], ...string[][]] = [["vm"], ["vm", "large"], ["vm", "small"], ["other"]];
+  for (let n = random.between(2, 12); n > 0; n--) {
+    world.clock.after(random.between(0, minute), () => {
+      const job = world.forge.push(random.pick(tags), random.pick([200, 2_000, 10_000, 40_000]), random.chance(0.8) ? "success" : "failed");
+      if (random.chance(world.dials.jobCancelled)) world.clock.after(random.between(0, 20_000), () => world.forge.cancel(job));
+    });
+  }
+  for (const host of hosts) {
+    if (random.chance(0.2))
+      world.clock.after(random.between(0, minute), () => world.hosts.cutOff(host.name, random.between(1_000, 90_000)));
+  }
+  if (random.chance(0.2)) world.clock.after(random.between(0, minute), () => world.forge.cutOff(random.between(1_000, 90_000)));
+  for (let crashes = random.chance(0.4) ? random.between(1, 3) : 0; crashes > 0; crashes--) {
+    world.clock.after(random.between(0, minute), () => {
+      world.crash();
+      world.start();
+    });
+  }
+  await world.run(90_000);
+  world.calmDown();
+  await world.run(30 * minute, () => isQuiet(world));
+  // Whatever was late by then has come.
+  await world.run(2 * minute);
+  await world.run(10 * minute, () => isQuiet(world));
+  world.checkAtEnd();
+  await world.stop();
+  return world;
+}

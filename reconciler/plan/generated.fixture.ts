@@ -1,0 +1,230 @@
+import fc from "fast-check";
+import type { Condition } from "../model/condition.js";
+import type { GuestReport, Hint } from "../model/front-door.js";
+import type { Identity } from "../model/identity.js";
+import { type Job, jobKey } from "../model/job.js";
+import { macOf } from "../model/mark.js";
+import type { Microvm } from "../model/microvm.js";
+import { aConnectionView, aHost, aHostView, aJob, anIdentity, aPool, aReport, aSnapshot, aVm, now, shownVm } from "./snapshot.fixture.js";
+import type { EffectState, HostView, ObservedMicrovm, Snapshot } from "./snapshot.js";
+
+const ages = fc.constantFrom(0, 1_000, 8_000, 12_000, 25_000, 65_000, 130_000, 4_000_000);
+const ago = ages.map((age) => now - age);
+const maybe = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: undefined });
+
+/** One microVM and everything that belongs to it, in a state that the product can come into. */
+interface Lot {
+  readonly vm: Microvm;
+  readonly identity: Identity | undefined;
+  readonly report: GuestReport | undefined;
+  readonly job: Job | undefined;
+  readonly shown: ObservedMicrovm | undefined;
+  readonly heardAt: number | undefined;
+  readonly effects: readonly (readonly [string, EffectState])[];
+}
+
+const phases = fc.constantFrom<Microvm["phase"]>("allocated", "creating", "booting", "parked", "assigned", "busy", "draining", "deleting");
+
+function lot(n: number): fc.Arbitrary<Lot> {
+  const name = `vm-${n}`;
+  const draws = fc.record({
+    phase: phases,
+    host: fc.constantFrom("host-a", "host-b", "gone"),
+    pool: fc.constantFrom("pool", "pool", "other", "removed"),
+    size: fc.constantFrom("small", "large", "unknown"),
+    at: ago,
+    claimed: fc.boolean(),
+    hasUid: fc.boolean(),
+    committed: fc.boolean(),
+    runner: fc.constantFrom("wanted", "asked", "ready", "paused", "settled", "idle", "runs", "absent"),
+    jobStatus: fc.constantFrom<Job["status"]>("running", "success", "canceling"),
+    done: maybe(ago),
+    fault: maybe(fc.record({ at: ago, code: fc.constantFrom("FR-GUEST-RESTARTED" as const, "FR-GUEST-INCIDENT" as const) })),
+    shown: fc.constantFrom("created", "pending", "failed", "deleting", "missing"),
+    heardAt: maybe(ago),
+    accepted: fc.boolean(),
+    inFlight: fc.constantFrom("none", "host", "runner", "resting"),
+    failure: maybe(fc.constantFrom("FR-GUEST-LOST", "FR-VM-CREATE-FAILED", "FR-VM-ORPHAN")),
+  });
+  return draws.map((drawn): Lot => {
+    const { phase, at } = drawn;
+    const sent = phase !== "allocated";
+    const leaving = phase === "draining" || phase === "deleting";
+    const claimed = sent && (phase === "parked" || phase === "assigned" || phase === "busy" || (leaving && drawn.claimed));
+    const committed = phase === "assigned" || phase === "busy" || (phase !== "parked" && drawn.committed);
+    const hasUid = sent && (claimed || phase === "booting" || drawn.hasUid);
+    const jobId = 1_000 + n;
+    const ran = phase === "busy" || (leaving && claimed && committed && drawn.jobStatus !== "canceling");
+    const key = jobKey({ connection: "forge", projectId: 7, jobId });
+    const { uid: _uid, createSentAt: _sent, createdAt: _created, claimedAt: _claimed, ...base } = aVm({ name });
+    const vm: Microvm = {
+      ...base,
+      pool: drawn.pool,
+      sizeName: drawn.size,
+      size: drawn.size === "large" ? { vcpu: 4, memoryMb: 4096 } : { vcpu: 1, memoryMb: 1024 },
+      host: drawn.host,
+      phase,
+      address: `10.20.0.${n + 2}/24`,
+      mac: macOf(drawn.host, n + 2),
+      allocatedAt: at,
+      identity: committed,
+      ...(committed ? { committedAt: at } : {}),
+      ...(sent ? { createSentAt: at } : {}),
+      ...(hasUid ? { uid: `uid-${name}`, createdAt: at } : {}),
+      ...(claimed ? { claimedAt: at } : {}),
+      ...(phase === "assigned" || phase === "busy" ? { assignedAt: at } : {}),
+      ...(leaving ? { drainingAt: at, jobDeadlineAt: at + 3_660_000 } : {}),
+      ...(ran ? { job: key, busyAt: at, jobDeadlineAt: at + 3_660_000 } : {}),
+      ...(phase === "deleting" && hasUid && drawn.accepted ? { deleteAcceptedAt: at } : {}),
+      ...(leaving && drawn.failure !== undefined ? { failure: { code: drawn.failure, message: "generated" } } : {}),
+    };
+    return {
+      vm,
+      identity: committed ? identityOf(vm, drawn.runner, n, at) : undefined,
+      report: claimed ? reportOf(vm, drawn.done, drawn.fault, at) : undefined,
+      job: ran
+        ? aJob({ jobId, status: drawn.jobStatus, runnerId: 100 + n, vm: name, pool: vm.pool, size: vm.sizeName, readAt: at })
+        : undefined,
+      shown: hasUid && drawn.shown !== "missing" ? shownVm({ name, state: drawn.shown }) : undefined,
+      heardAt: claimed ? drawn.heardAt : undefined,
+      effects: effectsOf(name, drawn.inFlight),
+    };
+  });
+}
+
+function identityOf(vm: Microvm, runner: string, n: number, at: number): Identity {
+  const leaving = vm.phase === "draining" || vm.phase === "deleting";
+  const delivered = vm.phase === "assigned" || vm.phase === "busy";
+  const { sealedToken, runnerId: _runnerId, ...bare } = anIdentity({ vm: vm.name });
+  if (!delivered && runner === "wanted") return { ...bare, state: leaving ? "leaving" : "wanted", attempts: 0 };
+  if (!delivered && runner === "asked") return { ...bare, state: leaving ? "leaving" : "wanted", attempts: 1 };
+  const made: Identity = {
+    ...bare,
+    state: leaving ? "leaving" : "ready",
+    runnerId: 100 + n,
+    ...(leaving || sealedToken === undefined ? {} : { sealedToken }),
+  };
+  if (runner === "absent") return { ...made, absent: true };
+  if (runner === "ready" || runner === "wanted" || runner === "asked") return made;
+  if (runner === "paused") return { ...made, pausedAt: now - 1_000 };
+  const pausedAt = at - 20_000;
+  if (runner === "settled") return { ...made, pausedAt };
+  return { ...made, pausedAt, runningJobs: { count: runner === "runs" ? 1 : 0, at: pausedAt + 6_000 } };
+}
+
+function reportOf(vm: Microvm, done: number | undefined, fault: GuestReport["fault"], at: number): GuestReport {
+  return aReport({
+    vm: vm.name,
+    claimedAt: at,
+    ...(vm.phase === "busy" ? { startedAt: at } : {}),
+    ...(done === undefined ? {} : { done: { at: done, exitCode: 0, reason: "finished" } }),
+    ...(fault === undefined ? {} : { fault }),
+  });
+}
+
+function effectsOf(name: string, inFlight: string): Lot["effects"] {
+  if (inFlight === "host" || inFlight === "runner") return [[`${inFlight}:${name}`, { state: "in-flight" }]];
+  return inFlight === "resting" ? [[`host:${name}`, { state: "backing-off", until: now + 700 }]] : [];
+}
+
+const waitingJob = fc
+  .record({
+    jobId: fc.integer({ min: 1, max: 40 }),
+    tags: fc.constantFrom<string[]>(["vm"], ["vm", "large"], ["other"], ["nobody"], []),
+    queuedAt: ago,
+    connection: fc.constantFrom("forge", "forge", "forge", "removed"),
+  })
+  .map((job) => aJob(job));
+
+function hostView(name: string): fc.Arbitrary<(shown: readonly ObservedMicrovm[]) => HostView> {
+  return fc
+    .record({
+      readAt: maybe(fc.constantFrom(now - 1_000, now - 9_000, now - 40_000)),
+      microvms: fc.integer({ min: 1, max: 6 }),
+      standing: fc.constantFrom<HostView["standing"]>("open", "open", "open", "open", "cordoned", "draining", "forgotten"),
+      dhcp: fc.boolean(),
+      subnet: fc.constantFrom("10.20.0.0/24", "10.20.0.0/29"),
+    })
+    .map(({ readAt, microvms, standing, dhcp, subnet }) => (shown) => {
+      const host = aHost({
+        name,
+        capacity: { vcpu: 8, memoryMb: 8192, microvms },
+        network: dhcp ? { mode: "dhcp" } : { mode: "static", subnet, gateway: "10.20.0.1" },
+      });
+      const observation = { startedAt: (readAt ?? 0) - 10, at: readAt ?? 0, microvms: new Map(shown.map((vm) => [vm.uid, vm])) };
+      return aHostView(host, [], { standing, observation: readAt === undefined ? undefined : observation });
+    });
+}
+
+/** Snapshots of every kind that the product may meet, most of them in some trouble. */
+export const snapshots: fc.Arbitrary<Snapshot> = fc
+  .record({
+    lots: fc.integer({ min: 0, max: 7 }).chain((count) => fc.tuple(...Array.from({ length: count }, (_, n) => lot(n)))),
+    waiting: fc.uniqueArray(waitingJob, { maxLength: 8, selector: jobKey }),
+    hostA: hostView("host-a"),
+    hostB: maybe(hostView("host-b")),
+    orphan: fc.constantFrom("none", "none", "ours", "foreign"),
+    readAt: maybe(fc.constantFrom(now - 1_000, now - 45_000, now - 90_000)),
+    polledAt: maybe(fc.constantFrom(now - 1_000, now - 9_999, now - 45_000)),
+    maxMicrovms: fc.integer({ min: 2, max: 6 }),
+    minIdle: fc.integer({ min: 0, max: 2 }),
+    paused: fc.boolean(),
+    otherPriority: fc.integer({ min: -1, max: 1 }),
+    hints: fc.uniqueArray(
+      fc.record({
+        connection: fc.constantFrom("forge", "removed"),
+        projectId: fc.constant(7),
+        jobId: maybe(fc.integer({ min: 1, max: 6 })),
+        firstSeenAt: ago,
+      }),
+      { maxLength: 4, selector: (hint) => `${hint.connection}/${hint.jobId}` },
+    ),
+    condition: maybe(
+      fc.record({
+        host: fc.boolean(),
+        until: fc.constantFrom(now - 700_000, now - 1_000, now + 3_000),
+        count: fc.integer({ min: 1, max: 12 }),
+      }),
+    ),
+    listeningSince: fc.constantFrom(now, now - 30_000, now - 4_000_000),
+  })
+  .map((drawn) => {
+    const { lots, waiting, orphan } = drawn;
+    const views = [drawn.hostA, ...(drawn.hostB === undefined ? [] : [drawn.hostB])].map((view, index) => {
+      const name = index === 0 ? "host-a" : "host-b";
+      const shown = lots.flatMap((one) => (one.vm.host === name && one.shown !== undefined ? [one.shown] : []));
+      if (index === 0 && orphan !== "none")
+        shown.push(shownVm({ name: "vm-orphan", ...(orphan === "foreign" ? { mark: undefined } : {}) }));
+      return view(shown);
+    });
+    return aSnapshot({
+      hosts: views,
+      connections: [aConnectionView({ readAt: drawn.readAt, polledAt: drawn.polledAt })],
+      pools: [
+        { spec: aPool({ maxMicrovms: drawn.maxMicrovms, minIdle: drawn.minIdle, idleTimeS: 20 }), paused: drawn.paused },
+        { spec: aPool({ name: "other", tags: ["other"], maxMicrovms: 2, priority: drawn.otherPriority }), paused: false },
+      ],
+      jobs: [...waiting, ...lots.flatMap(({ job }) => job ?? [])],
+      microvms: lots.map(({ vm }) => vm),
+      identities: lots.flatMap(({ identity }) => identity ?? []),
+      guestReports: new Map(lots.flatMap(({ report }) => (report === undefined ? [] : [[report.vm, report] as const]))),
+      heardAt: new Map(lots.flatMap(({ vm, heardAt }) => (heardAt === undefined ? [] : [[vm.name, heardAt] as const]))),
+      effects: new Map(lots.flatMap(({ effects }) => effects)),
+      hints: drawn.hints.map(({ jobId, ...hint }): Hint => (jobId === undefined ? hint : { ...hint, jobId })),
+      conditions: drawn.condition === undefined ? [] : [conditionOf(drawn.condition)],
+      listeningSince: drawn.listeningSince,
+    });
+  });
+
+function conditionOf({ host, until, count }: { host: boolean; until: number; count: number }): Condition {
+  return {
+    subject: host ? { kind: "host", name: "host-a" } : { kind: "class", name: "pool/small" },
+    type: host ? "CreateFailing" : "NoJobTaken",
+    status: true,
+    reason: "FR-VM-CREATE-FAILED",
+    message: "generated",
+    observedAt: until - 5_000,
+    count,
+    until,
+  };
+}
