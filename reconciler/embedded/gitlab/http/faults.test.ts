@@ -1,0 +1,55 @@
+import { describe, expect, it } from "vitest";
+import { ManualClock, until } from "../../host/manual-clock.fixture.js";
+import { startTestGitLab } from "../gitlab.fixture.js";
+
+describe("the dials", () => {
+  it("are set over HTTP, tell what they are, and refuse what they do not know", async () => {
+    const { bare, gitlab } = await startTestGitLab();
+    const token = { "private-token": gitlab.token };
+    expect((await bare("PUT", "/-/dials", {}, {})).status).toBe(401);
+    const set = await bare("PUT", "/-/dials", token, { runnerLimit: 3 });
+    expect([set.status, set.body.runnerLimit]).toEqual([200, 3]);
+    const refused = await bare("PUT", "/-/dials", token, { runnerLimt: 3 });
+    expect([refused.status, refused.body.message]).toEqual([400, "dials: runnerLimt: is not a known field"]);
+    expect((await bare("PUT", "/-/dials", token, { faults: [{ kind: "lostReply", path: "(" }] })).status).toBe(400);
+    expect((await bare("GET", "/-/dials", token)).body.runnerLimit).toBe(3);
+    await bare("PUT", "/-/dials", token, {});
+    expect((await bare("GET", "/-/dials", token)).body.runnerLimit).toBe(1000);
+  });
+
+  it("answer instead of looking, as often as asked, and never shut themselves out", async () => {
+    const { api, bare, gitlab } = await startTestGitLab();
+    gitlab.setDials({ faults: [{ kind: "answer", path: "", status: 429, retryAfterS: 7, times: 2 }] });
+    const limited = await api("GET", "/version");
+    expect([limited.status, limited.headers.get("retry-after"), limited.body]).toEqual([429, "7", { message: "429 Too Many Requests" }]);
+    expect((await bare("GET", "/-/dials", { "private-token": gitlab.token })).status).toBe(200);
+    expect((await api("GET", "/version")).status).toBe(429);
+    expect((await api("GET", "/version")).status).toBe(200);
+  });
+
+  it("lose the answer of what was done", async () => {
+    const { api, gitlab } = await startTestGitLab();
+    gitlab.setDials({ faults: [{ kind: "lostReply", path: "^POST /api/v4/user/runners$", times: 1 }] });
+    const make = () => api("POST", "/user/runners", { runner_type: "instance_type", description: "made in any case" });
+    await expect(make()).rejects.toThrow();
+    expect((await api("GET", "/runners/all")).body).toMatchObject([{ description: "made in any case" }]);
+    expect((await make()).status).toBe(201);
+  });
+
+  it("make answers late", async () => {
+    const clock = new ManualClock();
+    const { api, gitlab } = await startTestGitLab(clock);
+    gitlab.setDials({ faults: [{ kind: "delay", path: "version", ms: 3000 }] });
+    const timersBefore = clock.waiting;
+    let answered = false;
+    const late = api("GET", "/version").then((answer) => {
+      answered = true;
+      return answer.status;
+    });
+    await until(() => clock.waiting > timersBefore, "the request waits");
+    await clock.advance(2999);
+    expect(answered).toBe(false);
+    await clock.advance(1);
+    expect(await late).toBe(200);
+  });
+});
