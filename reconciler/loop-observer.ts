@@ -7,7 +7,7 @@ import type { Logger } from "./telemetry/logger.js";
 import type { Metrics } from "./telemetry/metrics.js";
 
 /** What a host or forge answered last. */
-export type LastAnswer = { readonly ok: true } | { readonly ok: false; readonly message: string };
+type LastAnswer = { readonly ok: true } | { readonly ok: false; readonly message: string };
 
 export interface ObserverOptions {
   readonly store: Pick<Store, "get">;

@@ -179,7 +179,7 @@ const jobs: ShownKind<ShownJob> = {
 };
 
 /** Events are listed oldest first, as they happened. */
-export const events: ShownKind<Event> = {
+const events: ShownKind<Event> = {
   name: "event",
   path: "/v1/events",
   columns: [

@@ -8,7 +8,7 @@ import { UsageError } from "./usage-error.js";
 import { readVersion } from "./version.js";
 
 /** What `firerunner` ends with. */
-export const exitCodes = { success: 0, failure: 1, usage: 2 } as const;
+const exitCodes = { success: 0, failure: 1, usage: 2 } as const;
 
 /** Runs one command line; resolves with its exit code and never rejects. Errors are lines with a code, never stacks. */
 export async function runCli(args: readonly string[], terminal: Terminal): Promise<number> {
@@ -55,7 +55,7 @@ const resolved = async <T>(value: T | Promise<T> | (() => T) | (() => Promise<T>
   typeof value === "function" ? (value as () => T | Promise<T>)() : value;
 
 async function usage(command: CommandDef, terminal: Terminal): Promise<string> {
-  const text = await renderUsage(command);
+  const text = (await renderUsage(command)).replace(/ +$/gm, "");
   return terminal.coloured ? text : stripVTControlCharacters(text);
 }
 

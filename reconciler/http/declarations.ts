@@ -9,14 +9,14 @@ import type { Store, Write } from "../store/port.js";
 import { whatNeeds } from "./references.js";
 
 /** What an apply did with one record. `reordered`: the spec is as before, only its place among its kind has changed. */
-export interface Applied {
+interface Applied {
   readonly kind: DeclaredKind;
   readonly name: string;
   readonly outcome: "created" | "changed" | "reordered" | "unchanged";
   readonly generation: number;
 }
 
-export interface Put<K extends DeclaredKind> {
+interface Put<K extends DeclaredKind> {
   readonly outcome: Applied["outcome"];
   readonly record: Declared<Spec<K>>;
 }

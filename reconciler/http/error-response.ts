@@ -1,7 +1,7 @@
 import { type ErrorCode, errorCodes, FireRunnerError } from "../model/errors.js";
 
 /** The body of every refusal on every listener that speaks JSON. */
-export interface ErrorBody {
+interface ErrorBody {
   readonly code: ErrorCode;
   readonly message: string;
   readonly details?: Readonly<Record<string, unknown>>;

@@ -6,7 +6,7 @@ import type { Store } from "../store/port.js";
 import { watchWaitingHints } from "./waiting-hints.js";
 
 /** What a webhook says about a job; nothing of it is believed. */
-export interface HookedJob {
+interface HookedJob {
   readonly projectId: number;
   readonly jobId: number;
   readonly status: JobStatus;
@@ -17,7 +17,7 @@ export interface HookedJob {
  * `finished` (known as finished before), `collapsed` (too many hints wait: the whole project will be read
  * instead), `created` and `other-status` (nothing to do yet), `foreign-project` (outside of the connection's scope).
  */
-export type IntakeOutcome = "hinted" | "known" | "finished" | "collapsed" | "created" | "other-status" | "foreign-project";
+type IntakeOutcome = "hinted" | "known" | "finished" | "collapsed" | "created" | "other-status" | "foreign-project";
 
 export interface IntakeOptions {
   readonly store: Pick<Store, "get" | "list" | "watch" | "commit">;

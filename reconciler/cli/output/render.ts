@@ -1,14 +1,13 @@
 import { stringify } from "yaml";
 
-export const formats = ["table", "wide", "json", "yaml"] as const;
-export type Format = (typeof formats)[number];
+export type Format = "table" | "wide" | "json" | "yaml";
 
 /** The option by which a list's form is chosen. */
 export const outputArg = {
   output: {
     type: "enum",
     alias: "o",
-    options: formats as unknown as ["table", "wide", "json", "yaml"],
+    options: ["table", "wide", "json", "yaml"] satisfies Format[],
     default: "table",
     description: "How to show it",
   },
