@@ -1,6 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { type MicroVM, MicroVMSchema, type MicroVMSpec, MicroVMStatus_MicroVMState as State } from "../../../proto/gen/types/microvm_pb.js";
 import type { Clock, Random } from "../../model/clock.js";
+import { FireRunnerError } from "../../model/errors.js";
 import { checkSpec } from "./check-spec.js";
 import type { DialBoard } from "./dials.js";
 import type { VmDriver } from "./driver.js";
@@ -31,6 +32,8 @@ export interface HostMachineOptions {
   readonly random: Random;
   readonly timings: HostTimings;
   readonly dials: DialBoard;
+  /** Told why building or removing a microVM failed. */
+  readonly onFault: (error: FireRunnerError) => void;
 }
 
 interface Kept {
@@ -142,8 +145,9 @@ export class HostMachine {
       if (dials.take("failedBuilds")) throw new HostError("a fault that was dialled in");
       await driver.create({ uid, spec: kept.spec, metadata: decoded(kept.spec.metadata) });
       kept.progress = "built";
-    } catch {
-      // Why is nowhere to be seen, on a real host neither.
+    } catch (error) {
+      // Callers are not told why; no host tells them.
+      this.tell("building", kept, error);
       if (kept.progress === "nothing") kept.progress = "tried";
       if (!isLeaving(kept)) this.backOff(kept, State.PENDING);
       else this.enqueue(uid);
@@ -159,9 +163,14 @@ export class HostMachine {
     try {
       await this.options.driver.destroy(kept.spec.uid);
       this.microvms.delete(kept.spec.uid);
-    } catch {
+    } catch (error) {
+      this.tell("removing", kept, error);
       this.backOff(kept, State.DELETING);
     }
+  }
+
+  private tell(attempted: string, { spec }: Kept, error: unknown): void {
+    this.options.onFault(FireRunnerError.from(error, "FR-VM-CREATE-FAILED", `${attempted} microVM "${spec.id}" (${spec.uid})`));
   }
 
   private backOff(kept: Kept, state: State): void {

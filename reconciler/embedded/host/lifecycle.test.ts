@@ -1,6 +1,7 @@
 import type { JsonValue } from "@bufbuild/protobuf";
 import { status } from "@grpc/grpc-js";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { FireRunnerError } from "../../model/errors.js";
 import { IdleDriver } from "./idle-driver.fixture.js";
 import { ManualClock, seededRandom, until } from "./manual-clock.fixture.js";
 import { type EmbeddedHost, type EmbeddedHostOptions, startEmbeddedHost } from "./start-embedded-host.js";
@@ -132,6 +133,17 @@ describe("building", () => {
     await clock.advance(1_300);
     expect(driver.asked.map((vm) => vm.uid)).toEqual([uid, uid]);
     expect(await look(uid)).toBe("CREATED retry 0 v3");
+  });
+
+  it("tells whoever runs the host, and nobody else, why it failed", async () => {
+    await stopHost();
+    const told: FireRunnerError[] = [];
+    await startHost({ onFault: (error) => told.push(error) });
+    driver.fault = "no such image";
+    const uid = await create("a");
+    await clock.advance(200);
+    expect(told).toMatchObject([{ code: "FR-VM-CREATE-FAILED", message: `building microVM "a" (${uid}) failed: no such image` }]);
+    expect(JSON.stringify(await get(uid))).not.toContain("no such image");
   });
 
   it("takes two microVMs of one name for two", async () => {

@@ -158,6 +158,13 @@ describe("a process driver", () => {
     await driver.destroy(uid);
   });
 
+  it("says which directory it cannot use", async () => {
+    writeFileSync(join(folder.path, "file"), "");
+    const directory = join(folder.path, "file", "host");
+    const starting = createProcessDriver({ directory, random: seededRandom() }).start();
+    await expect(starting).rejects.toMatchObject({ code: "FR-CONFIG", message: expect.stringContaining(directory) });
+  });
+
   it("ends and removes every VM at its stop, and makes none afterwards", async () => {
     const driver = await startWith('echo $$ >"$1/leader"\nsleep 600');
     await driver.create(vm());

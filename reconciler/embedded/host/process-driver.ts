@@ -53,9 +53,14 @@ class ProcessVms implements ProcessDriver {
   ) {}
 
   async start(): Promise<void> {
-    await mkdir(this.options.directory, { recursive: true, mode: 0o700 });
-    // Marks hold paths: there must be one spelling.
-    this.root = await realpath(this.options.directory);
+    const { directory } = this.options;
+    try {
+      await mkdir(directory, { recursive: true, mode: 0o700 });
+      // By paths processes are known: there must be one spelling.
+      this.root = await realpath(directory);
+    } catch (error) {
+      throw FireRunnerError.from(error, "FR-CONFIG", `making the embedded host's directory ${directory}`);
+    }
     await killMarked((path) => path.startsWith(`${this.root}/`) && uidForm.test(path.slice(this.root.length + 1).split("/")[0] ?? ""));
     for (const name of await readdir(this.root)) if (uidForm.test(name)) await removeDirectory(join(this.root, name));
   }

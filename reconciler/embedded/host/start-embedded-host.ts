@@ -19,6 +19,8 @@ export interface EmbeddedHostOptions {
   readonly timings?: Partial<HostTimings>;
   /** The Basic token that every call must bring. */
   readonly token?: string;
+  /** Told why building or removing a microVM failed, which callers are not: what a real host writes to its log. */
+  readonly onFault?: (error: FireRunnerError) => void;
   /** Without TLS when left out. */
   readonly credentials?: ServerCredentials;
 }
@@ -53,7 +55,8 @@ export async function startEmbeddedHost(options: EmbeddedHostOptions): Promise<E
   checkAddress(options);
   await driver.start();
   const dials = new DialBoard();
-  const machine = new HostMachine({ driver, clock, random, dials, timings: { ...usualTimings, ...options.timings } });
+  const onFault = options.onFault ?? (() => undefined);
+  const machine = new HostMachine({ driver, clock, random, dials, onFault, timings: { ...usualTimings, ...options.timings } });
   const server = new Server();
   server.addService(grpcService(MicroVMService), { ...hostCalls({ machine, dials, clock, ...(token === undefined ? {} : { token }) }) });
   const stop = async () => {

@@ -148,12 +148,9 @@ class GrpcFlintlock implements FlintlockPort {
   }
 }
 
-/** A read that was too late has used its time up; everything else that may pass is worth another try. */
+/** Only reads: a Create or Delete whose answer was lost may have been carried out. */
 function mayRepeat(operation: HostOperation, failure: CallFailure): boolean {
-  if (operation === "create" || operation === "delete") return false;
-  return (
-    failure.code !== status.DEADLINE_EXCEEDED && failure.code !== status.CANCELLED && !meansAbsent(failure) && meaningOf(failure).retryable
-  );
+  return (operation === "get" || operation === "list") && !meansAbsent(failure) && meaningOf(failure).retryable;
 }
 
 function answerOf<Answer>(outcome: Outcome<Answer>, attempted: string): Answer {

@@ -51,7 +51,8 @@ export class HostChannels {
     const entry = this.entries.get(host.name);
     if (entry?.key === key) return entry.channel;
     const tracked = new TrackedCredentials(credentialsOf(host));
-    const client = new Client(host.endpoint, tracked, options);
+    // Without a scheme a host that is called "unix" would be taken for one.
+    const client = new Client(`dns:${host.endpoint}`, tracked, options);
     const channel: HostChannel = { client, credentials: tracked, headers: headersOf(token), calls: new Set() };
     if (entry !== undefined) this.retire(entry.channel);
     this.entries.set(host.name, { key, channel });
