@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Installs what the tests use beyond npm, on Debian: git (the embedded GitLab's repositories) and curl (the guest agent's
+# HTTP client in images). Further Node versions come from npm into .cache/.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+missing=()
+for command in git curl; do
+  command -v "$command" >/dev/null 2>&1 || missing+=("$command")
+done
+if [ "${#missing[@]}" -gt 0 ]; then
+  if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null 2>&1; then
+    echo "setup: install these first (as root on Debian: apt-get install ${missing[*]}): ${missing[*]}" >&2
+    exit 1
+  fi
+  apt-get update -q
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends ca-certificates "${missing[@]}"
+fi
+node --import tsx scripts/other-nodes.ts install
+echo "setup: git $(git --version | cut -d' ' -f3), curl $(curl --version | head -n1 | cut -d' ' -f2)"
