@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, open, readdir, realpath } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import type { Random } from "../../model/clock.js";
 import { FireRunnerError } from "../../model/errors.js";
 import type { VmDriver, VmRequest } from "./driver.js";
@@ -31,6 +32,8 @@ interface Vm {
   readonly ended: Promise<void>;
 }
 
+/** More than a killed process and its leftovers need, unless the kernel holds them. */
+const endLimitMs = 15_000;
 const uidForm = /^[0-9A-Z]{26}$/;
 
 /**
@@ -70,7 +73,7 @@ class ProcessVms implements ProcessDriver {
     if (!uidForm.test(vm.uid)) throw new FireRunnerError("FR-INVALID", `uid: "${vm.uid}" is refused: must be 26 characters 0-9A-Z`);
     const earlier = this.vms.get(vm.uid);
     if (earlier?.alive === true) return;
-    await earlier?.ended;
+    if (earlier !== undefined) await within(endLimitMs, earlier.ended, `VM ${vm.uid} has not ended yet`);
     const directory = vmDirectory(join(this.root, vm.uid));
     await prepareVmDirectory(directory, vm, this.programs);
     const environment = { ...vmEnvironment(directory, this.options.random.hex(16)), ...this.options.env };
@@ -87,7 +90,7 @@ class ProcessVms implements ProcessDriver {
     const vm = this.vms.get(uid);
     const root = join(this.root, uid);
     if (vm?.alive === true && vm.child.pid !== undefined) kill(-vm.child.pid);
-    await vm?.ended;
+    if (vm !== undefined) await within(endLimitMs, vm.ended, `VM ${uid} does not end`);
     // Again, and loudly this time, should what was left not have ended.
     await killMarked(inside(root));
     await removeDirectory(root);
@@ -99,6 +102,18 @@ class ProcessVms implements ProcessDriver {
     const outcomes = await Promise.allSettled([...this.vms.keys()].map((uid) => this.destroy(uid)));
     const failure = outcomes.find((outcome) => outcome.status === "rejected");
     if (failure !== undefined) throw FireRunnerError.from(failure.reason, "FR-INTERNAL", "removing the VMs of the process driver");
+  }
+}
+
+async function within(limitMs: number, awaited: Promise<void>, otherwise: string): Promise<void> {
+  const over = new AbortController();
+  const limit = pause(limitMs, undefined, { signal: over.signal }).then(() => Promise.reject(new Error(otherwise)));
+  try {
+    await Promise.race([awaited, limit]);
+  } finally {
+    over.abort();
+    // The limit that was taken back says so.
+    limit.catch(() => undefined);
   }
 }
 
