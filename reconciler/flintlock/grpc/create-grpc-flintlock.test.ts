@@ -69,6 +69,7 @@ describe("the port's calls", () => {
     const request = createRequest(at);
     const made = await flintlock.create(request);
     expect(made).toMatchObject({ name: "vm-abcdefghijab", namespace: "fr-test", state: "pending", retry: 0 });
+    expect(made).toMatchObject({ address: "10.20.0.5/24", mac: "02:00:00:00:00:05" });
     expect(made.uid).toMatch(/^[0-9A-HJKMNP-TV-Z]{26}$/);
     expect(made.metadata).toEqual({ ...request.metadata, "meta-data": `instance_id: ${made.uid}\n` });
     await clock.advance(200);

@@ -1,4 +1,4 @@
-import { type MicroVM, MicroVMStatus_MicroVMState } from "../../../proto/gen/types/microvm_pb.js";
+import { type MicroVM, type MicroVMSpec, MicroVMStatus_MicroVMState } from "../../../proto/gen/types/microvm_pb.js";
 import type { HostMicrovm, HostMicrovmState } from "../port.js";
 
 const states: ReadonlyMap<number, HostMicrovmState> = new Map([
@@ -19,7 +19,17 @@ export function readHostMicrovm(microvm: MicroVM | undefined): HostMicrovm | und
     // A state of a newer Flintlock says nothing yet: deadlines decide.
     state: states.get(microvm?.status?.state ?? MicroVMStatus_MicroVMState.PENDING) ?? "pending",
     retry: microvm?.status?.retry ?? 0,
+    ...guestNetwork(spec),
     metadata: Object.fromEntries(Object.entries(spec.metadata).map(([key, value]) => [key, decode(value)])),
+  };
+}
+
+/** Of the guest's own interface; `eth0` is the host's. */
+function guestNetwork({ interfaces }: MicroVMSpec): Pick<HostMicrovm, "address" | "mac"> {
+  const own = interfaces.find(({ deviceId }) => deviceId !== "eth0");
+  return {
+    ...(own?.address === undefined ? {} : { address: own.address.address }),
+    ...(own?.guestMac ? { mac: own.guestMac.toLowerCase() } : {}),
   };
 }
 
