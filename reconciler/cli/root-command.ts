@@ -33,5 +33,10 @@ export const rootUsage: CommandDef = {
   subCommands: Object.fromEntries(Object.entries(summaries).map(([name, description]) => [name, { meta: { name, description } }])),
 };
 
+/** What stands below it: exit codes and environment are the same for every command. */
+export const rootEpilogue = `
+Exit codes: 0 success, 1 failure (each error is a line with its code), 2 wrong usage.
+Environment: FIRERUNNER_URL and FIRERUNNER_TOKEN (the admin API), LOG_LEVEL (debug, info, warn, error), NO_COLOR.`;
+
 /** A command whose options are read by citty's definitions of them: their types end here. */
 const loose = (command: unknown): CommandDef => command as CommandDef;

@@ -2,7 +2,7 @@ import { stripVTControlCharacters } from "node:util";
 import { type CommandDef, renderUsage, runCommand } from "citty";
 import { FireRunnerError } from "../model/errors.js";
 import { checkArguments } from "./check-arguments.js";
-import { rootCommand, rootUsage } from "./root-command.js";
+import { rootCommand, rootEpilogue, rootUsage } from "./root-command.js";
 import type { Terminal } from "./terminal.js";
 import { UsageError } from "./usage-error.js";
 import { readVersion } from "./version.js";
@@ -55,7 +55,7 @@ const resolved = async <T>(value: T | Promise<T> | (() => T) | (() => Promise<T>
   typeof value === "function" ? (value as () => T | Promise<T>)() : value;
 
 async function usage(command: CommandDef, terminal: Terminal): Promise<string> {
-  const text = (await renderUsage(command)).replace(/ +$/gm, "");
+  const text = (await renderUsage(command)).replace(/ +$/gm, "") + (command === rootUsage ? `\n${rootEpilogue}` : "");
   return terminal.coloured ? text : stripVTControlCharacters(text);
 }
 

@@ -1,3 +1,4 @@
+import { createHmac } from "node:crypto";
 import { request } from "node:http";
 import { connect } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -11,6 +12,7 @@ import { aJob, declareConnection, keptLog, newStore, onLoopback, until } from ".
 import { startPublicListener, type WebhookLimits } from "./public-listener.js";
 
 const secret = "a-webhook-secret-of-the-test";
+const signingToken = "whsec_bm90LXRoZS1yaWdodC1zaWduaW5nLXRva2Vu";
 const hook = payloads.jobHook15;
 
 let store: Store;
@@ -29,7 +31,7 @@ async function start(limits: Partial<WebhookLimits> = {}): Promise<void> {
     clock: systemClock,
     logger: log.logger,
     metrics,
-    resolveSecret: (ref) => (ref === "env:WEBHOOK_SECRET" ? secret : "whsec_bm90LXRoZS1yaWdodC1zaWduaW5nLXRva2Vu"),
+    resolveSecret: (ref) => (ref === "env:WEBHOOK_SECRET" ? secret : signingToken),
     limits,
   });
 }
@@ -53,12 +55,13 @@ interface Sent {
   readonly token?: string | undefined;
   readonly type?: string;
   readonly connection?: string;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
-async function send({ body = hook, raw, token = secret, type = "application/json", connection = "gitlab" }: Sent = {}) {
+async function send({ body = hook, raw, token = secret, type = "application/json", connection = "gitlab", headers = {} }: Sent = {}) {
   const response = await fetch(`${running.url}/webhooks/gitlab/${connection}`, {
     method: "POST",
-    headers: { "content-type": type, "x-gitlab-event": "Job Hook", ...(token === "" ? {} : { "x-gitlab-token": token }) },
+    headers: { "content-type": type, "x-gitlab-event": "Job Hook", ...(token === "" ? {} : { "x-gitlab-token": token }), ...headers },
     body: raw ?? JSON.stringify(body),
   });
   return { status: response.status, body: (await response.json()) as { outcome?: string; code?: string; message?: string } };
@@ -153,6 +156,19 @@ describe("what is refused", () => {
   it("a connection without any secret takes no webhooks", async () => {
     await declareConnection(store, { webhook: {} });
     expect((await send()).status).toBe(401);
+  });
+
+  it("a connection with a signing token takes what is signed with it, and not what was changed since", async () => {
+    await declareConnection(store, { webhook: { signingToken: "env:SIGNING_TOKEN" } });
+    const body = JSON.stringify(hook);
+    const at = String(Math.floor(Date.now() / 1000));
+    const key = Buffer.from(signingToken.slice("whsec_".length), "base64");
+    const signature = `v1,${createHmac("sha256", key).update(`msg-1.${at}.${body}`).digest("base64")}`;
+    const headers = { "webhook-id": "msg-1", "webhook-timestamp": at, "webhook-signature": signature };
+    expect((await send({ raw: body.replace("41977", "41978"), token: "", headers })).status).toBe(401);
+    expect(hints()).toEqual([]);
+    expect((await send({ raw: body, token: "", headers })).status).toBe(200);
+    expect(hints()).toEqual(["gitlab/380/41977"]);
   });
 
   it("a connection with a signing token wants the signature beside the right secret", async () => {
