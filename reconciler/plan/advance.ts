@@ -20,7 +20,7 @@ const overtimeMs = 60_000;
 
 /** Moves every microVM on by what its host, its guest and its forge say, and by its deadlines. */
 export function advanceMicrovms(draft: Draft): void {
-  for (const vm of [...draft.microvms.values()]) {
+  for (const vm of draft.microvms.values()) {
     const seen = followHost(draft, vm);
     if (!isLeaving(seen)) followGuest(draft, seen, draft.snapshot.guestReports.get(seen.name));
   }

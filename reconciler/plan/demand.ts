@@ -1,4 +1,4 @@
-import { type Job, jobKey, type WaitingReason } from "../model/job.js";
+import type { Job, WaitingReason } from "../model/job.js";
 import type { Microvm } from "../model/microvm.js";
 import type { Pool } from "../model/pool.js";
 import { classKey, type RunnerClass, sizesInOrder } from "../model/runner-class.js";
@@ -7,7 +7,7 @@ import { classHeldBack } from "./backoff.js";
 import type { Draft } from "./draft.js";
 import { explain } from "./jobs.js";
 import { staleMs } from "./look.js";
-import { allocateMicrovm, commitMicrovm, namesPerPlan } from "./make-microvm.js";
+import { allocateMicrovm, commitMicrovm, newPerPlan } from "./make-microvm.js";
 import { Placement } from "./place.js";
 import type { PoolView } from "./snapshot.js";
 import { Supply } from "./supply.js";
@@ -37,13 +37,21 @@ interface Unserved {
   readonly runnerClass: RunnerClass;
 }
 
+/** A class for which nothing more can be made, and those of its jobs that nothing covers. */
+interface Refused {
+  readonly view: PoolView;
+  readonly runnerClass: RunnerClass;
+  readonly jobs: Job[];
+  reason: WaitingReason;
+}
+
 class Demand {
   private readonly supply: Supply;
   private readonly placement: Placement;
   private readonly jobs = new Map<string, ClassJobs>();
-  private unserved: Unserved[] = [];
-  /** Why nothing can be made for a class: what is true of one job of it is true of the next. */
-  private readonly refused = new Map<string, WaitingReason>();
+  private readonly unserved: Unserved[] = [];
+  /** Classes for which nothing can be made: what is true of one job of them is true of the next. */
+  private readonly refused = new Map<string, Refused>();
   private readonly shortOf = new Map<string, number>();
   private makesRoom = false;
 
@@ -69,26 +77,13 @@ class Demand {
   /** Makes a microVM for every job that nothing covers, the oldest of the most important pools first, or says why not. */
   serve(): void {
     this.unserved.sort((a, b) => b.view.spec.priority - a.view.spec.priority || oldestFirst(a.job, b.job));
-    const refused: Unserved[] = [];
-    for (const unserved of this.unserved) {
-      const key = classKey(unserved.runnerClass);
-      const reason = this.refused.get(key) ?? this.make(unserved.view, unserved.runnerClass, unserved.job);
-      if (reason === undefined) {
-        this.explainCovered(unserved.job);
-      } else {
-        this.refused.set(key, reason);
-        refused.push(unserved);
-      }
-    }
-    this.unserved = refused;
+    for (const unserved of this.unserved) this.serveOne(unserved);
     // Only now is everything given out: what held for the first that were refused need not be the reason any more.
-    for (const { job, view, runnerClass } of refused) {
-      const key = classKey(runnerClass);
-      const reason = this.obstacle(view, runnerClass) ?? this.refused.get(key);
-      if (reason === undefined) continue;
-      this.refused.set(key, reason);
-      this.shortOf.set(view.spec.name, (this.shortOf.get(view.spec.name) ?? 0) + 1);
-      explain(this.draft, this.draft.jobs.get(jobKey(job)) ?? job, reason);
+    for (const refused of this.refused.values()) {
+      const { view, runnerClass, jobs } = refused;
+      refused.reason = this.obstacle(view, runnerClass) ?? refused.reason;
+      this.shortOf.set(view.spec.name, (this.shortOf.get(view.spec.name) ?? 0) + jobs.length);
+      for (const job of jobs) explain(this.draft, job, refused.reason);
     }
     this.makeRoom();
   }
@@ -112,7 +107,7 @@ class Demand {
     for (const job of waiting) {
       const vm = covering > 0 || view.paused || connection === undefined ? undefined : spare.shift();
       if (vm !== undefined && connection !== undefined) commitMicrovm(this.draft, vm, view.spec, connection);
-      if (covering > 0 || vm !== undefined) this.explainCovered(job);
+      if (covering > 0 || vm !== undefined) explain(this.draft, job, onItsWay(runnerClass));
       else this.unserved.push({ job, view, runnerClass });
       covering -= 1;
     }
@@ -145,9 +140,9 @@ class Demand {
     const size = spec.sizes[runnerClass.size];
     const connection = this.draft.connections.get(spec.connection)?.spec;
     if (size === undefined || connection === undefined) return undeclared(spec);
-    if (this.draft.namesTaken >= namesPerPlan) {
+    if (this.draft.namesTaken >= newPerPlan) {
       this.draft.again();
-      return { code: "FR-WAITING-FOR-MICROVM", message: "its microVM is decided on next" };
+      return onItsWay(runnerClass);
     }
     const place = this.placement.take(spec, size);
     if ("code" in place) return place;
@@ -189,12 +184,9 @@ class Demand {
         else spare.set(vm.name, vm);
       });
     }
-    const tried = new Set<string>();
-    for (const { view, runnerClass } of this.unserved) {
-      const key = classKey(runnerClass);
+    for (const { view, runnerClass, reason } of this.refused.values()) {
       const size = view.spec.sizes[runnerClass.size];
-      if (this.refused.get(key)?.code !== "FR-NO-CAPACITY" || size === undefined || tried.has(key)) continue;
-      tried.add(key);
+      if (reason.code !== "FR-NO-CAPACITY" || size === undefined) continue;
       const idle = [...spare.values()].filter((vm) => (this.draft.pools.get(vm.pool)?.spec.priority ?? 0) <= view.spec.priority);
       const going = this.placement.makeRoom(view.spec, size, this.supply.leaving, new Set(idle.map((vm) => vm.name)));
       if (going === undefined) continue;
@@ -204,6 +196,18 @@ class Demand {
         spare.delete(vm.name);
       }
     }
+  }
+
+  private serveOne({ job, view, runnerClass }: Unserved): void {
+    const key = classKey(runnerClass);
+    const known = this.refused.get(key);
+    if (known !== undefined) {
+      known.jobs.push(job);
+      return;
+    }
+    const reason = this.make(view, runnerClass, job);
+    if (reason === undefined) explain(this.draft, job, onItsWay(runnerClass));
+    else this.refused.set(key, { view, runnerClass, jobs: [job], reason });
   }
 
   private letGo(vm: Microvm): void {
@@ -222,13 +226,10 @@ class Demand {
     this.jobs.set(key, none);
     return none;
   }
+}
 
-  private explainCovered(job: Job): void {
-    explain(this.draft, this.draft.jobs.get(jobKey(job)) ?? job, {
-      code: "FR-WAITING-FOR-MICROVM",
-      message: `a microVM of size "${job.size}" of pool "${job.pool}" is on its way`,
-    });
-  }
+function onItsWay({ pool, size }: RunnerClass): WaitingReason {
+  return { code: "FR-WAITING-FOR-MICROVM", message: `a microVM of size "${size}" of pool "${pool}" is on its way` };
 }
 
 /** How many microVMs of a class are kept ready. */

@@ -48,13 +48,13 @@ export class Draft {
   constructor(snapshot: Snapshot) {
     this.snapshot = snapshot;
     this.now = snapshot.now;
-    this.jobs = new Map(snapshot.jobs.map((job) => [jobKey(job), job]));
-    this.microvms = new Map(snapshot.microvms.map((vm) => [vm.name, vm]));
-    this.identities = new Map(snapshot.identities.map((identity) => [identity.vm, identity]));
-    this.conditions = new Map(snapshot.conditions.map((condition) => [conditionKey(condition), condition]));
-    this.pools = new Map(snapshot.pools.map((pool) => [pool.spec.name, pool]));
-    this.hosts = new Map(snapshot.hosts.map((host) => [host.spec.name, host]));
-    this.connections = new Map(snapshot.connections.map((connection) => [connection.spec.name, connection]));
+    this.jobs = byKey(snapshot.jobs, jobKey);
+    this.microvms = byKey(snapshot.microvms, (vm) => vm.name);
+    this.identities = byKey(snapshot.identities, (identity) => identity.vm);
+    this.conditions = byKey(snapshot.conditions, conditionKey);
+    this.pools = byKey(snapshot.pools, (pool) => pool.spec.name);
+    this.hosts = byKey(snapshot.hosts, (host) => host.spec.name);
+    this.connections = byKey(snapshot.connections, (connection) => connection.spec.name);
   }
 
   putJob(job: Job): void {
@@ -164,4 +164,10 @@ export class Draft {
     if (this.fresh.has(`${kind}:${key}`)) this.decisions.delete(`${kind}:${key}`);
     else this.decisions.set(`${kind}:${key}`, { kind, key, value: null });
   }
+}
+
+function byKey<V>(values: readonly V[], keyOf: (value: V) => string): Map<string, V> {
+  const map = new Map<string, V>();
+  for (const value of values) map.set(keyOf(value), value);
+  return map;
 }

@@ -42,7 +42,7 @@ function forget(draft: Draft, key: string, job: Job): void {
 }
 
 function mapToPool(draft: Draft, job: Job, classes: Map<string, RunnerClass | undefined>): void {
-  const traits = JSON.stringify([job.connection, job.projectId, job.protected, job.tags]);
+  const traits = `${job.connection}/${job.projectId}/${job.protected}/${job.tags.join("\n")}`;
   if (!classes.has(traits)) classes.set(traits, classFor(draft, job));
   const found = classes.get(traits);
   if (found !== undefined) {

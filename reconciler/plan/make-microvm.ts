@@ -8,8 +8,8 @@ import { classTraits } from "../model/runner-class.js";
 import type { Draft } from "./draft.js";
 import type { Place } from "./place.js";
 
-/** How many names one seed gives: what goes beyond is decided in the next pass. */
-export const namesPerPlan = 1024;
+/** How many microVMs one plan makes at most: what goes beyond is decided in the next pass, so that none takes long. */
+export const newPerPlan = 256;
 
 /** What a new microVM is made from. */
 export interface NewMicrovm {

@@ -39,6 +39,8 @@ interface Network {
 /** The free room of every usable host, derived from the records of the microVMs on it. */
 export class Placement {
   private readonly ledgers = new Map<string, Ledger>();
+  /** The hosts that a pool may use. */
+  private readonly selections = new Map<string, readonly Ledger[]>();
   /** Why there is no usable host at all. */
   private readonly obstacle: WaitingReason | undefined;
 
@@ -85,8 +87,7 @@ export class Placement {
    */
   makeRoom(pool: Pool, size: Size, leaving: ReadonlySet<string>, idle: ReadonlySet<string>): readonly Microvm[] | undefined {
     let fewest: readonly Microvm[] | undefined;
-    for (const ledger of this.ledgers.values()) {
-      if (!selected(ledger.host, pool)) continue;
+    for (const ledger of this.selectedBy(pool)) {
       let room = ledger.room;
       for (const vm of ledger.microvms) if (leaving.has(vm.name)) room = more(room, vm.size);
       const going: Microvm[] = [];
@@ -101,11 +102,20 @@ export class Placement {
     return fewest;
   }
 
+  private selectedBy(pool: Pool): readonly Ledger[] {
+    const known = this.selections.get(pool.name);
+    if (known !== undefined) return known;
+    const labels = Object.entries(pool.placement.selector);
+    const chosen = [...this.ledgers.values()].filter(({ host }) => labels.every(([label, value]) => host.labels[label] === value));
+    this.selections.set(pool.name, chosen);
+    return chosen;
+  }
+
   private best(pool: Pool, size: Size, except: ReadonlySet<Ledger>): Ledger | undefined {
     let best: Ledger | undefined;
     let bestRank = 0;
-    for (const ledger of this.ledgers.values()) {
-      if (!fits(ledger.room, size) || except.has(ledger) || !selected(ledger.host, pool)) continue;
+    for (const ledger of this.selectedBy(pool)) {
+      if (!fits(ledger.room, size) || except.has(ledger)) continue;
       const rank = pool.placement.strategy === "spread" ? freeShare(ledger) : -freeShare(ledger);
       if (best !== undefined && (rank < bestRank || (rank === bestRank && ledger.host.name > best.host.name))) continue;
       best = ledger;
@@ -140,10 +150,6 @@ function more(room: Room, size: Size): Room {
 
 function fits(room: Room, size: Size): boolean {
   return room.vcpu >= size.vcpu && room.memoryMb >= size.memoryMb && room.microvms >= 1;
-}
-
-function selected(host: Host, pool: Pool): boolean {
-  return Object.entries(pool.placement.selector).every(([label, value]) => host.labels[label] === value);
 }
 
 /** How free a host is: the scarcest of what it has, as a share. */

@@ -10,7 +10,7 @@ const askAgainMs = { running: 10_000, over: 2_000 } as const;
 
 /** Takes leaving microVMs through their removal: runner paused, settled and idle, then deleted until gone. */
 export function removeMicrovms(draft: Draft): void {
-  for (const vm of [...draft.microvms.values()]) {
+  for (const vm of draft.microvms.values()) {
     const current = vm.phase === "draining" ? drain(draft, vm) : vm;
     if (current.phase === "deleting") remove(draft, current);
   }
@@ -18,7 +18,7 @@ export function removeMicrovms(draft: Draft): void {
 
 /** Removes the runners of microVMs that are gone, and pauses those whose microVM has its job. */
 export function removeIdentities(draft: Draft): void {
-  for (const identity of [...draft.identities.values()]) {
+  for (const identity of draft.identities.values()) {
     const vm = draft.microvms.get(identity.vm);
     if (vm === undefined) {
       removeIdentity(draft, identity.vmGoneAt === undefined ? leave(draft, identity) : identity);
