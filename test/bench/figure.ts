@@ -19,11 +19,10 @@ export interface Bench {
   run(options: RunOptions): Promise<readonly Figure[]>;
 }
 
-/** The value below which the share `q` (0 to 1) of the values lies; they need no order. */
+/** The value below which the share `q` (0 to 1) of the values lies; they need no order. NaN when there are none. */
 export function quantile(values: readonly number[], q: number): number {
-  if (values.length === 0) throw new Error("nothing was measured");
   const sorted = Float64Array.from(values).sort();
-  return sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? 0;
+  return sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? Number.NaN;
 }
 
 /** The two quantiles of durations in milliseconds that every bench tells. */

@@ -9,11 +9,11 @@ import { until } from "./until.js";
 const perSecond = 500;
 const hosts = 10;
 
-/** Times of one job, in milliseconds of the outside's clock. */
+/** Times of one job, in milliseconds of the outside's clock; a job that a poll brought was not read by itself. */
 interface JobTimes {
   readonly sentAt: number;
   readonly answeredAt: number;
-  readonly readAt: number;
+  readonly readAt: number | undefined;
   readonly createdAt: number;
 }
 
@@ -59,10 +59,12 @@ async function measure(outside: OutsideProcess, sut: ServiceUnderTest, count: nu
   const vmOf = microvmsByJob(sut.service.store);
   const createdAt = new Map(creates.map(({ vm, at }) => [vm, at]));
   const times = sent.flatMap(({ jobId, sentAt, answeredAt }): JobTimes[] => {
-    const read = readAt.get(jobId);
     const created = createdAt.get(vmOf.get(jobId) ?? "");
-    return read === undefined || created === undefined ? [] : [{ sentAt, answeredAt, readAt: read, createdAt: created }];
+    return created === undefined ? [] : [{ sentAt, answeredAt, readAt: readAt.get(jobId), createdAt: created }];
   });
+  const read = times.flatMap((time) =>
+    time.readAt === undefined || time.readAt > time.createdAt ? [] : [{ ...time, readAt: time.readAt }],
+  );
   const lastAt = times.reduce((last, time) => Math.max(last, time.createdAt), 0);
   const firstAt = times.reduce((first, time) => Math.min(first, time.sentAt), Number.POSITIVE_INFINITY);
   return [
@@ -76,14 +78,15 @@ async function measure(outside: OutsideProcess, sut: ServiceUnderTest, count: nu
     ),
     ...latencies(
       "of that: hook → its job is read",
-      times.map((time) => time.readAt - time.sentAt),
+      read.map((time) => time.readAt - time.sentAt),
     ),
     ...latencies(
       "of that: job is read → Create",
-      times.map((time) => time.createdAt - time.readAt),
+      read.map((time) => time.createdAt - time.readAt),
     ),
     { name: "sustained, first hook to last Create", value: (times.length * 1_000) / (lastAt - firstAt), unit: "/s" },
     { name: "hooks matched with their Create", value: (100 * times.length) / count, unit: "%" },
+    { name: "hooks whose job a poll brought before", value: (100 * (times.length - read.length)) / count, unit: "%" },
     { name: "processor time of the service per hook", value: (user + system) / 1_000 / count, unit: "ms" },
     { name: "its event loop was busy", value: 100 * utilization, unit: "%" },
     { name: "passes of its loop per second", value: ((passed.count - passes.count) * 1_000) / (lastAt - firstAt), unit: "/s" },

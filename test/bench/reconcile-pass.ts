@@ -1,0 +1,111 @@
+import { randomBytes } from "node:crypto";
+import { observe } from "../../reconciler/control/observe.js";
+import { SoftState } from "../../reconciler/control/soft-state.js";
+import type { GuestPort } from "../../reconciler/guest/port.js";
+import type { Clock, Random } from "../../reconciler/model/clock.js";
+import { jobKey } from "../../reconciler/model/job.js";
+import { type Kind, kinds } from "../../reconciler/model/records.js";
+import type { Plan } from "../../reconciler/plan/draft.js";
+import { plan } from "../../reconciler/plan/plan.js";
+import { createMemoryStore } from "../../reconciler/store/memory/memory-store.js";
+import type { Store, Stored } from "../../reconciler/store/port.js";
+import { type Bench, type Figure, quantile, type RunOptions } from "./figure.js";
+import { type FleetShape, largeFleet, owner, waitingJob } from "./large-fleet.js";
+
+const now = 1_770_000_000_000;
+const clock: Clock = { now: () => now, after: () => () => {} };
+const random: Random = { next: Math.random, hex: (bytes) => randomBytes(bytes).toString("hex") };
+
+/** One pass of the loop over a large fleet: everything is observed and planned; nothing is written or sent. */
+export const reconcilePass: Bench = {
+  name: "reconcile-pass",
+  about: "observe and plan with 10,000 microVMs on 100 hosts and 5,000 waiting jobs, in a memory store",
+  async run({ smoke }: RunOptions): Promise<readonly Figure[]> {
+    const passes = smoke ? 3 : 30;
+    const copiesMade = smoke ? 1 : 10;
+    const settled = await world({ busy: 5_000, onTheirWay: 5_000, uncovered: 0 });
+    const flooded = await world({ busy: 10_000, onTheirWay: 0, uncovered: 5_000 });
+    const nothing = await timePasses(settled, passes, expectQuiet);
+    const oneJob = await timePasses(settled, passes, expectWork, async (n) => {
+      const job = waitingJob(100_000 + n, now, false);
+      await settled.store.commit({ writes: [{ kind: "job", key: jobKey(job), value: job, expect: "absent" }] });
+      return async () => {
+        await settled.store.commit({ writes: [{ kind: "job", key: jobKey(job), value: null, expect: "any" }] });
+      };
+    });
+    const flood = await timePasses(flooded, passes, expectWork);
+    return [
+      ms("nothing to do: every waiting job has its microVM", nothing),
+      ms("one more job has come", oneJob),
+      ms("5,000 jobs have come at once, 10,000 microVMs busy", flood),
+      ms(
+        "JSON copy of the same records",
+        copies(settled.store, copiesMade, (records) => JSON.parse(JSON.stringify(records))),
+      ),
+      ms("structuredClone of the same records", copies(settled.store, copiesMade, structuredClone)),
+      ms("one Map of each kind of the same records", copies(settled.store, copiesMade, mapped)),
+    ].map((figure, index) => (index < 3 ? figure : { ...figure, floor: true }));
+  },
+};
+
+interface PassWorld {
+  readonly store: Store;
+  pass(): Plan;
+}
+
+async function world(shape: FleetShape): Promise<PassWorld> {
+  const { writes, shown } = largeFleet(shape, now);
+  const store = createMemoryStore({ clock, random });
+  const { outcome } = await store.commit({ writes });
+  if (outcome !== "committed") throw new Error(`the fleet was not committed: ${outcome}`);
+  const soft = new SoftState();
+  for (const [host, microvms] of shown) soft.noteHost(host, now - 1_000, now - 990, microvms);
+  soft.noteForgeRead("harbour", { readAt: now - 1_000, polledAt: now - 1_000, sweptAt: now - 1_000 });
+  const guest: GuestPort = { bootMetadata: () => ({}), readMark: () => undefined, lastHeardAt: () => now - 5_000 };
+  const schedules = { pollMs: 10_000, listHostsMs: 10_000, sweepMs: 60_000, settleMs: 5_000 };
+  const from = { store, soft, guest, clock, random, owner, listeningSince: now - 3_600_000, schedules };
+  return { store, pass: () => plan(observe(from)) };
+}
+
+/** Times passes, each after `before` has changed something, which the function that it gives takes back. */
+async function timePasses(
+  { pass }: PassWorld,
+  count: number,
+  check: (plan: Plan) => void,
+  before: (n: number) => Promise<() => Promise<void>> = async () => async () => {},
+): Promise<readonly number[]> {
+  const taken: number[] = [];
+  for (let n = 0; n < count; n++) {
+    const undo = await before(n);
+    const beganAt = performance.now();
+    const decided = pass();
+    taken.push(performance.now() - beganAt);
+    check(decided);
+    await undo();
+  }
+  return taken;
+}
+
+function expectQuiet({ decisions, effects }: Plan): void {
+  if (decisions.length + effects.length > 0) {
+    throw new Error(`the settled fleet is not settled: ${JSON.stringify([...decisions.slice(0, 2), ...effects.slice(0, 2)])}`);
+  }
+}
+
+function expectWork({ effects }: Plan): void {
+  if (!effects.some(({ kind }) => kind === "createOnHost")) throw new Error("the waiting jobs were given no microVM");
+}
+
+function copies(store: Store, count: number, copy: (records: readonly (readonly Stored<Kind>[])[]) => unknown): readonly number[] {
+  const records = kinds.map((kind) => store.list(kind));
+  return Array.from({ length: count }, () => {
+    const beganAt = performance.now();
+    copy(records);
+    return performance.now() - beganAt;
+  });
+}
+
+const mapped = (records: readonly (readonly Stored<Kind>[])[]): unknown =>
+  records.map((list) => new Map(list.map(({ key, value }) => [key, value])));
+
+const ms = (name: string, taken: readonly number[]): Figure => ({ name, value: quantile(taken, 0.5), unit: "ms" });
