@@ -63,7 +63,7 @@ interface SentLog {
 
 /** A long poll is held for up to 50 s by GitLab. */
 const requestTimeoutMs = 90_000;
-const callTimeoutMs = 30_000;
+const callTimeoutMs = 25_000;
 const maxRetryAfterMs = 60_000;
 
 const info = {

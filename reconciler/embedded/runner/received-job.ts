@@ -13,7 +13,7 @@ export interface ReceivedJob {
 }
 
 /** Where the job's files come from; an empty `repoUrl` or `sha` means that there are none. */
-export interface JobSource {
+interface JobSource {
   readonly repoUrl: string;
   readonly ref: string;
   readonly sha: string;

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { Clock } from "../../model/clock.js";
 import { FireRunnerError } from "../../model/errors.js";
 import { composeScript, composeSources } from "./compose-script.js";
-import type { JobEnd } from "./coordinator.js";
+import type { FailureReason, JobEnd } from "./coordinator.js";
 import { type JobLog, paint } from "./job-log.js";
 import type { JobStop } from "./job-stop.js";
 import type { JobStep, JobVariable, ReceivedJob } from "./received-job.js";
@@ -82,7 +82,17 @@ class JobRun {
       await this.afterScript(stopped, outcome);
       return { stopped, outcome };
     } finally {
+      await this.close();
+    }
+  }
+
+  /** What is left behind is no fault of the job, but whoever runs the machine should know. */
+  private async close(): Promise<void> {
+    try {
       await closeWorkspace(this.workspace);
+    } catch (caught) {
+      const { message } = FireRunnerError.from(caught, "FR-INTERNAL", `removing ${this.workspace.filesDir}`);
+      this.options.log.say(paint.yellow(`WARNING: ${message}`));
     }
   }
 
@@ -192,7 +202,7 @@ function splitCredentials(repoUrl: string, jobToken: string): { readonly url: st
 }
 
 function tellEnd(job: ReceivedJob, log: JobLog, { stopped, outcome }: RunEnd): JobEnd {
-  const fail = (reason: Extract<JobEnd, { state: "failed" }>["reason"], why: string, exitCode?: number): JobEnd => {
+  const fail = (reason: FailureReason, why: string, exitCode?: number): JobEnd => {
     log.end(paint.red(`ERROR: Job failed${reason === "runner_system_failure" ? " (system failure)" : ""}: ${why}`));
     return { state: "failed", reason, exitCode };
   };

@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { FireRunnerError } from "../../model/errors.js";
+import { installedGuestPrograms } from "../host/guest-programs.js";
 import { aJob, type ScriptedCoordinator, startCoordinator, step, until } from "./coordinator.fixture.js";
-import { runnerEntry } from "./entry.js";
 import { parseRunnerArguments, runRunnerCommand } from "./runner-command.js";
 
 const url = "https://gitlab.test";
@@ -93,7 +93,7 @@ describe("the command", () => {
 
   function startProcess(gitlab: ScriptedCoordinator): { readonly output: () => string; readonly ended: Promise<number | string | null> } {
     writeFileSync(join(directory, "token"), `${token}\n`, { mode: 0o600 });
-    const [program, ...entry] = runnerEntry();
+    const [program = "", ...entry] = installedGuestPrograms().runner;
     const builds = join(directory, "builds");
     const options = [
       "--url",

@@ -16,7 +16,7 @@ export interface RunnerArguments {
 }
 
 /** How the runner is started, for people. */
-export const runnerUsage = `usage: --url URL --token-file FILE [--builds-dir DIR] [--max-builds N] [--wait-timeout SECONDS] [--system-id ID]
+const runnerUsage = `usage: --url URL --token-file FILE [--builds-dir DIR] [--max-builds N] [--wait-timeout SECONDS] [--system-id ID]
 
   --url URL               the GitLab to ask for jobs
   --token-file FILE       holds the runner's token; may be removed once "Starting runner for" was written

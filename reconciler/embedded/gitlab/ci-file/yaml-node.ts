@@ -13,7 +13,7 @@ export interface YamlEntry {
   readonly node: YamlNode;
 }
 
-export interface YamlList {
+interface YamlList {
   readonly kind: "list";
   readonly line: number;
   readonly items: readonly YamlNode[];
