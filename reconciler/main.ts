@@ -47,6 +47,9 @@ export interface RunningService {
   stop(): Promise<void>;
 }
 
+/** The key's file in the state directory. */
+const keyFile = "key";
+
 /** How long each part may take to stop: the loop waits for calls under way, listeners for requests. */
 const deadlinesMs = { loop: 20_000, listener: 8_000, client: 5_000, store: 5_000 } as const;
 
@@ -158,8 +161,6 @@ function keyOf(service: Service, stateDir: StateDir, resolveSecret: ResolveSecre
   }
   return stateDir.secret(keyFile, 32);
 }
-
-const keyFile = "key";
 
 function storeFileOf({ store }: Service, stateDir: StateDir): string | undefined {
   return store.kind === "memory" ? undefined : (store.path ?? stateDir.path("store.db"));
