@@ -75,7 +75,11 @@ export async function startPublicListener(options: PublicListenerOptions): Promi
     const secrets = secretsOf(connection);
     const given = request.headers["x-gitlab-token"];
     const tokenRight = secrets.secret !== undefined && typeof given === "string" && sameSecret(given, secrets.secret);
-    if (secrets.secret !== undefined && !tokenRight) throw unauthorized(connection);
+    if (secrets.secret !== undefined && !tokenRight) {
+      // Nothing of a body is read for a stranger; one that is too large anyway is told so.
+      const declared = Number(request.headers["content-length"] ?? 0);
+      throw declared > limits.parsedBytes ? httpError(413) : unauthorized(connection);
+    }
     if (!/^application\/json\s*(;|$)/i.test(request.headers["content-type"] ?? "")) throw httpError(415);
 
     const body = await readBody(request.raw, limits.parsedBytes);
