@@ -37,7 +37,7 @@ export interface TestGitLab {
   runner(projectId: number, settings?: Readonly<Record<string, unknown>>): Promise<{ readonly id: number; readonly token: string }>;
 }
 
-export interface Pushed {
+interface Pushed {
   readonly projectId: number;
   /** Where it was pushed from; not to be changed. */
   readonly folder: string;
@@ -127,7 +127,7 @@ export async function git(cwd: string, ...args: readonly string[]): Promise<stri
   return stdout;
 }
 
-export interface Received {
+interface Received {
   readonly headers: IncomingHttpHeaders;
   readonly text: string;
   readonly body: Json;

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { crc32 } from "node:zlib";
 
 /** What became of a piece of a log: appended, at the wrong place (send from `size` on), or more than a log may hold. */
-export type Appended = { readonly outcome: "appended" | "misplaced" | "too-large"; readonly size: number };
+type Appended = { readonly outcome: "appended" | "misplaced" | "too-large"; readonly size: number };
 
 /** The logs of jobs, one file each. */
 export interface Logs {

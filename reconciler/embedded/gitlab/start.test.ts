@@ -1,5 +1,7 @@
 import { execFile } from "node:child_process";
+import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { connect, createServer } from "node:net";
+import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
 import { systemClock } from "../../model/clock.js";
@@ -20,7 +22,7 @@ async function gitProcesses(directory: string): Promise<readonly string[]> {
 describe("the embedded GitLab", () => {
   it("says where it listens and takes the token that it was given", async () => {
     const { directory } = await startTestGitLab();
-    const gitlab = await start("127.0.0.1:0", directory);
+    const gitlab = await start("127.0.0.1:0", `${directory}/own`);
     expect(gitlab.url).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
     expect(gitlab.token).toBe("glpat-given");
     const answer = await fetch(`${gitlab.url}/api/v4/metadata`, { headers: { "private-token": gitlab.token } });
@@ -30,13 +32,28 @@ describe("the embedded GitLab", () => {
     await expect(fetch(gitlab.url)).rejects.toThrow();
   });
 
+  it("begins anew, whatever an earlier one left in its directory", async () => {
+    const { directory } = await startTestGitLab();
+    const own = `${directory}/own`;
+    for (const file of ["repositories/1.git/HEAD", "logs/1.log"]) {
+      await mkdir(dirname(join(own, file)), { recursive: true });
+      await writeFile(join(own, file), "old");
+    }
+    const gitlab = await start("127.0.0.1:0", own);
+    expect(await readdir(join(own, "logs"))).toEqual([]);
+    await gitlab.stop();
+  });
+
   it("refuses an address that is none, or that is taken", async () => {
     const { directory } = await startTestGitLab();
-    await expect(start("here", directory)).rejects.toMatchObject({ code: "FR-INVALID", message: expect.stringContaining('"here"') });
+    await expect(start("here", `${directory}/own`)).rejects.toMatchObject({
+      code: "FR-INVALID",
+      message: expect.stringContaining('"here"'),
+    });
     const other = createServer();
     await new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve));
     const { port } = other.address() as { port: number };
-    await expect(start(`127.0.0.1:${port}`, directory)).rejects.toMatchObject({ code: "FR-CONFIG" });
+    await expect(start(`127.0.0.1:${port}`, `${directory}/own`)).rejects.toMatchObject({ code: "FR-CONFIG" });
     await new Promise((resolve) => other.close(resolve));
   });
 

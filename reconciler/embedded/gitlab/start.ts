@@ -1,6 +1,6 @@
-import { mkdir } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import type { AddressInfo } from "node:net";
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import type { Clock, Random } from "../../model/clock.js";
 import { FireRunnerError } from "../../model/errors.js";
 import { parseOrRefuse } from "../../model/validation.js";
@@ -11,7 +11,10 @@ import { createServer } from "./http/server.js";
 export interface EmbeddedGitLabOptions {
   /** `ADDRESS:PORT`; port 0 takes a free one. */
   readonly listen: string;
-  /** Repositories and job logs are kept here. Everything else is in memory, so start with an empty one. */
+  /**
+   * Repositories and job logs are kept here, in `repositories` and `logs`. Everything else is in memory, so what an
+   * earlier one left in these two is removed at the start.
+   */
   readonly directory: string;
   readonly clock: Clock;
   readonly random: Random;
@@ -44,6 +47,7 @@ export async function startEmbeddedGitLab(options: EmbeddedGitLabOptions): Promi
   const { clock, random } = options;
   const { host, port } = addressOf(options.listen);
   const directory = resolve(options.directory);
+  for (const left of ["repositories", "logs"]) await rm(join(directory, left), { recursive: true, force: true });
   await mkdir(directory, { recursive: true });
   const token = options.token ?? `glpat-${random.hex(10)}`;
   const dials = (input: DialsInput) => parseOrRefuse(dialsSchema, input, "dials");

@@ -24,7 +24,7 @@ export function aJob(name: string, changes: Partial<JobDefinition> = {}): JobDef
   };
 }
 
-export const aPipeline = (...jobs: readonly JobDefinition[]): PipelineDefinition => ({ stages: ["build", "test", "deploy"], jobs });
+const aPipeline = (...jobs: readonly JobDefinition[]): PipelineDefinition => ({ stages: ["build", "test", "deploy"], jobs });
 
 export const ofMain: NewPipeline = {
   projectId: 1,

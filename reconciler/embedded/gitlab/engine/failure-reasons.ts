@@ -1,5 +1,5 @@
 /** Why a job failed, in GitLab's words. */
-export const failureReasons = [
+const failureReasons = [
   "unknown_failure",
   "script_failure",
   "api_failure",

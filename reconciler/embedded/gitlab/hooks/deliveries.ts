@@ -4,6 +4,7 @@ import { headersOf, uuid } from "./headers.js";
 import { afterDelivery, alertStatus } from "./health.js";
 import type { DeliveryRecord, Hook, Hooks } from "./hook.js";
 import { createPoster } from "./post.js";
+import { createRoad } from "./rough-road.js";
 
 export interface DeliveriesOptions {
   readonly hooks: Hooks;
@@ -37,36 +38,21 @@ interface Queued {
 }
 
 const keptDeliveries = 50;
-const keptBodyBytes = 65_536;
+const keptBodyLength = 262_144;
 
 export function createDeliveries(options: DeliveriesOptions): Deliveries {
   const { hooks, clock, random, dials, instance, version, timeoutMs = 10_000, lanes = 4, maxQueue = 20_000 } = options;
   const poster = createPoster(clock, timeoutMs);
   const queue: Queued[] = [];
-  const timers = new Set<() => void>();
   const underWay = new Set<Promise<unknown>>();
-  let heldBack: Queued[] = [];
-  let cancelHold: (() => void) | undefined;
-  let waiters: (() => void)[] = [];
+  const road = createRoad<Queued>({ clock, random, dials, arrive: enqueue, maxOnTheWay: maxQueue });
+  const waiters: (() => void)[] = [];
   let busyLanes = 0;
   let lastId = 0;
   let stopped = false;
 
-  function later(ms: number, work: () => void): () => void {
-    const cancel = clock.after(ms, () => {
-      timers.delete(cancel);
-      work();
-      settle();
-    });
-    timers.add(cancel);
-    return () => {
-      timers.delete(cancel);
-      cancel();
-    };
-  }
-
   function settle(): void {
-    if (queue.length > 0 || busyLanes > 0 || heldBack.length > 0 || timers.size > 0 || underWay.size > 0) return;
+    if (queue.length > 0 || !road.empty() || underWay.size > 0) return;
     for (const done of waiters.splice(0)) done();
   }
 
@@ -83,7 +69,7 @@ export function createDeliveries(options: DeliveriesOptions): Deliveries {
       id: lastId,
       event,
       idempotencyKey,
-      body: body.slice(0, keptBodyBytes),
+      body: body.length <= keptBodyLength ? body : undefined,
       at: startedAt,
       responseStatus: "status" in posted ? String(posted.status) : "internal error",
       durationS: (now - startedAt) / 1000,
@@ -125,39 +111,13 @@ export function createDeliveries(options: DeliveriesOptions): Deliveries {
   function enqueue(queued: readonly Queued[]): void {
     for (const one of queued) if (queue.length < maxQueue) queue.push(one);
     pump();
-  }
-
-  function release(): void {
-    cancelHold?.();
-    cancelHold = undefined;
-    const batch = heldBack.reverse();
-    heldBack = [];
-    enqueue(batch);
-  }
-
-  function hold(queued: Queued, batch: number, waitMs: number): void {
-    heldBack.push(queued);
-    if (heldBack.length >= batch) release();
-    else cancelHold ??= later(waitMs, release);
-  }
-
-  function admit(queued: Queued): void {
-    const { reverseBatch, reverseWaitMs } = dials();
-    if (reverseBatch > 1) hold(queued, reverseBatch, reverseWaitMs);
-    else enqueue([queued]);
+    settle();
   }
 
   return {
     send(hook, event, body) {
-      const { dropShare, duplicateShare, delayMs } = dials();
       if (stopped || alertStatus(hook.health, clock.now()) !== "executable") return;
-      if (dropShare > 0 && random.next() < dropShare) return;
-      const queued = { projectId: hook.projectId, hookId: hook.id, event, body };
-      const copies = duplicateShare > 0 && random.next() < duplicateShare ? 2 : 1;
-      for (let copy = 0; copy < copies; copy += 1) {
-        if (delayMs === 0) admit(queued);
-        else if (timers.size < maxQueue) later(delayMs, () => admit(queued));
-      }
+      road.send({ projectId: hook.projectId, hookId: hook.id, event, body });
     },
     sendNow: (hook, event, body, idempotencyKey) => track(deliver(hook, event, body, idempotencyKey ?? uuid(random))),
     idle: () =>
@@ -168,13 +128,10 @@ export function createDeliveries(options: DeliveriesOptions): Deliveries {
     async stop() {
       stopped = true;
       queue.length = 0;
-      heldBack = [];
-      for (const cancel of timers) cancel();
-      timers.clear();
+      road.stop();
       poster.stop();
       await Promise.allSettled([...underWay]);
       for (const done of waiters.splice(0)) done();
-      waiters = [];
     },
   };
 }

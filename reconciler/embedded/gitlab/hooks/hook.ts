@@ -1,7 +1,7 @@
 import { enabled, type Health } from "./health.js";
 
 /** What a hook wants to be told. */
-export interface HookEvents {
+interface HookEvents {
   readonly jobEvents: boolean;
   readonly pipelineEvents: boolean;
   readonly pushEvents: boolean;
@@ -24,7 +24,8 @@ export interface DeliveryRecord {
   readonly id: number;
   readonly event: string;
   readonly idempotencyKey: string;
-  readonly body: string;
+  /** Undefined when it was too long to be kept. */
+  readonly body: string | undefined;
   readonly at: number;
   /** The receiver's status, or `internal error` when it did not answer. */
   readonly responseStatus: string;

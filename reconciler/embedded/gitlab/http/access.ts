@@ -4,7 +4,7 @@ import type { World } from "../world.js";
 import { insufficientScope, unauthorized } from "./refusal.js";
 
 /** The access token of a request, from where GitLab looks for it. */
-export function accessTokenOf(request: FastifyRequest): string | undefined {
+function accessTokenOf(request: FastifyRequest): string | undefined {
   const header = request.headers["private-token"];
   if (typeof header === "string") return header;
   const bearer = /^Bearer (\S+)$/i.exec(request.headers.authorization ?? "")?.[1];

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { ManualClock, until } from "../../host/manual-clock.fixture.js";
-import { startTestGitLab } from "../gitlab.fixture.js";
+import { oneJob, startTestGitLab } from "../gitlab.fixture.js";
 
 describe("the dials", () => {
   it("are set over HTTP, tell what they are, and refuse what they do not know", async () => {
@@ -25,6 +25,17 @@ describe("the dials", () => {
     expect((await bare("GET", "/-/dials", { "private-token": gitlab.token })).status).toBe(200);
     expect((await api("GET", "/version")).status).toBe(429);
     expect((await api("GET", "/version")).status).toBe(200);
+  });
+
+  it("ask a runner to come back with its last word", async () => {
+    const { push, runner, bare, api, gitlab } = await startTestGitLab();
+    const { projectId } = await push("root/demo", { ".gitlab-ci.yml": oneJob });
+    const job = (await bare("POST", "/api/v4/jobs/request", {}, { token: (await runner(projectId)).token })).body;
+    gitlab.setDials({ faults: [{ kind: "answer", path: "^PUT /api/v4/jobs/", status: 202, times: 1 }] });
+    const end = () => bare("PUT", `/api/v4/jobs/${job.id}`, {}, { token: job.token, state: "success" });
+    expect((await end()).status).toBe(202);
+    expect((await api("GET", `/projects/${projectId}/jobs/${job.id}`)).body.status).toBe("running");
+    expect((await end()).status).toBe(200);
   });
 
   it("lose the answer of what was done", async () => {

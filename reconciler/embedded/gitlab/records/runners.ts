@@ -7,7 +7,7 @@ export type RunnerSettings = Pick<
   "description" | "maintenanceNote" | "tags" | "runUntagged" | "locked" | "accessLevel" | "paused" | "maximumTimeoutS"
 >;
 
-export type ManagerInfo = Partial<Pick<RunnerManager, "version" | "revision" | "platform" | "architecture">>;
+type ManagerInfo = Partial<Pick<RunnerManager, "version" | "revision" | "platform" | "architecture">>;
 
 /** The runners, in memory. */
 export interface Runners {

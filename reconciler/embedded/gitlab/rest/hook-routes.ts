@@ -80,6 +80,7 @@ export function hookRoutes(app: FastifyInstance, world: World): void {
     const hook = find(request);
     const delivery = hook.deliveries.find(({ id }) => id === eventIdOf(request));
     if (delivery === undefined) throw notFound("Event");
+    if (delivery.body === undefined) throw new Refusal(422, { message: "The event's body was too long to be kept" });
     const again = await deliveries.sendNow(hook, delivery.event, delivery.body, delivery.idempotencyKey);
     return reply.code(201).send({ response_status: Number(again.responseStatus) || again.responseStatus });
   });
@@ -141,7 +142,7 @@ const deliveryEntity = (delivery: DeliveryRecord, hook: Hook) => ({
   url: hook.url,
   trigger: delivery.event === "Job Hook" ? "job_hooks" : "pipeline_hooks",
   request_headers: { "X-Gitlab-Event": delivery.event, "Idempotency-Key": delivery.idempotencyKey },
-  request_data: delivery.body,
+  request_data: delivery.body ?? null,
   response_status: delivery.responseStatus,
   execution_duration: delivery.durationS,
   created_at: isoTime(delivery.at),

@@ -16,7 +16,7 @@ export interface JobVariable {
 }
 
 /** As it stands in a host name: lower-case letters, digits and `-`. */
-export const slug = (text: string): string =>
+const slug = (text: string): string =>
   text
     .toLowerCase()
     .replace(/[^a-z0-9]/g, "-")
