@@ -85,6 +85,19 @@ describe("git over HTTP", () => {
     expect((await bare("GET", "/nowhere/demo.git/info/refs?service=git-receive-pack", basic)).status).toBe(404);
   });
 
+  it("keeps a token to what it may do: one for reading neither pushes nor makes a project", async () => {
+    const { api, push, bare, gitlab, directory } = await startTestGitLab();
+    await push("root/demo", { "README.md": "hello\n" });
+    const { token } = (await api("POST", "/users/1/personal_access_tokens", { name: "reader", scopes: ["read_repository"] })).body;
+    await git(directory, "clone", "--quiet", withToken(gitlab.url, "root", token, "root/demo"), "read");
+    await expect(git(join(directory, "read"), "push", "--quiet", "origin", "HEAD:mine")).rejects.toThrow(/403/);
+    await expect(git(join(directory, "read"), "push", withToken(gitlab.url, "root", token, "root/new"), "HEAD:main")).rejects.toThrow();
+    expect((await api("GET", "/projects")).body).toHaveLength(1);
+    // Repositories are found by their path alone.
+    const basic = { authorization: `Basic ${Buffer.from(`root:${gitlab.token}`).toString("base64")}` };
+    expect((await bare("GET", "/1.git/info/refs?service=git-upload-pack", basic)).status).toBe(404);
+  });
+
   it("lets everybody clone a public project", async () => {
     const { api, push, gitlab, directory } = await startTestGitLab();
     await api("POST", "/projects", { path: "open", visibility: "public" });

@@ -33,8 +33,8 @@ export function gitRoutes(app: FastifyInstance, world: World): void {
     if (wanted === undefined) return reply.code(404).send({ error: "404 Not Found" });
     const write = wanted.service === "git-receive-pack";
     const access = accessOf(world, request.headers.authorization);
-    const project =
-      world.projects.find(wanted.projectPath) ?? (write && access.kind === "user" ? await projectForPush(wanted.projectPath) : undefined);
+    const mayMake = write && access.kind === "user" && access.write;
+    const project = world.projects.find(wanted.projectPath) ?? (mayMake ? await projectForPush(wanted.projectPath) : undefined);
     if (!allows(access, project, write)) {
       if (access.kind === "nobody") {
         const denied = reply.code(401).header("www-authenticate", 'Basic realm="GitLab"').type("text/plain");
@@ -141,7 +141,7 @@ function allows(access: GitAccess, project: Project | undefined, write: boolean)
 
 function wantedOf(request: FastifyRequest): Wanted | undefined {
   const url = new URL(request.url, "http://local");
-  const parts = /^\/(.+?)(?:\.git)?\/(info\/refs|git-upload-pack|git-receive-pack)$/.exec(decoded(url.pathname));
+  const parts = /^\/(.+\/[^/]+?)(?:\.git)?\/(info\/refs|git-upload-pack|git-receive-pack)$/.exec(decoded(url.pathname));
   const [, projectPath = "", rest] = parts ?? [];
   if (rest === "info/refs" && request.method === "GET") {
     const service = url.searchParams.get("service");
