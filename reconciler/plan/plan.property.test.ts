@@ -9,7 +9,7 @@ import { plan } from "./plan.js";
 import type { Snapshot } from "./snapshot.js";
 import { countsAgainstPool } from "./supply.js";
 
-const runs = { numRuns: Number(process.env.FIRERUNNER_RUNS ?? "500") };
+const runs = { numRuns: Number(process.env.FIRERUNNER_RUNS ?? "300") };
 const always = (holds: (snapshot: Snapshot) => void) => fc.assert(fc.property(snapshots, holds), runs);
 
 const counted = (snapshot: Snapshot, pool: string) =>

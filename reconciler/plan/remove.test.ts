@@ -1,0 +1,139 @@
+import { describe, expect, it } from "vitest";
+import type { Identity } from "../model/identity.js";
+import type { Microvm } from "../model/microvm.js";
+import { applyPlan } from "./apply-plan.fixture.js";
+import { plan } from "./plan.js";
+import { aJob, anIdentity, aReport, aSnapshot, aVm, now } from "./snapshot.fixture.js";
+import type { Snapshot } from "./snapshot.js";
+
+const leaving = (identity: Partial<Identity> = {}) => {
+  const { sealedToken: _token, ...rest } = anIdentity({ state: "leaving", ...identity });
+  return rest;
+};
+const draining = (vm: Partial<Microvm> = {}) =>
+  aVm({ phase: "draining", identity: true, assignedAt: now - 4_000, drainingAt: now - 100, jobDeadlineAt: now + 600_000, ...vm });
+const deleting = (vm: Partial<Microvm> = {}) => draining({ phase: "deleting", ...vm });
+const look = (vm: Microvm, identity?: Identity, rest: Partial<Snapshot> = {}) => {
+  const snapshot = aSnapshot({ microvms: [vm], identities: identity === undefined ? [] : [identity], ...rest });
+  const decided = plan(snapshot);
+  const after = applyPlan(snapshot, decided);
+  const effects = decided.effects.filter((effect) => "vm" in effect).map(({ kind }) => kind);
+  return { effects, vm: after.microvms[0], identity: after.identities[0], decided };
+};
+const target = { vm: "vm-one", connection: "forge", runnerId: 100 };
+
+describe("the removal of a microVM that may hold a credential", () => {
+  const { runnerId: _runnerId, ...unfound } = leaving();
+
+  it.each([
+    ["searches the runner that it does not know", unfound, "findRunner"],
+    ["pauses the runner first", leaving(), "pauseRunner"],
+    ["asks what it runs when the pause has settled", leaving({ pausedAt: now - 5_000 }), "readRunningJobs"],
+    [
+      "asks again when the answer is older than the settling",
+      leaving({ pausedAt: now - 5_000, runningJobs: { count: 0, at: now - 1_000 } }),
+      "readRunningJobs",
+    ],
+    [
+      "asks again while something runs",
+      leaving({ pausedAt: now - 60_000, runningJobs: { count: 1, at: now - 10_000 } }),
+      "readRunningJobs",
+    ],
+    ["deletes it when nothing runs", leaving({ pausedAt: now - 6_000, runningJobs: { count: 0, at: now - 500 } }), "deleteOnHost"],
+    ["deletes it when the forge does not know its runner", leaving({ absent: true }), "deleteOnHost"],
+  ])("%s", (_what, identity, effect) => {
+    expect(look(draining(), identity).effects).toEqual([effect]);
+  });
+
+  it("lets the pause settle", () => {
+    const { effects, decided } = look(draining(), leaving({ pausedAt: now - 1_000 }));
+    expect(effects).toEqual([]);
+    expect(decided.wakeAt).toBe(now + 4_000);
+  });
+
+  it("does not ask for ever while a long job runs", () => {
+    const rest = { jobs: [aJob({ status: "running", runnerId: 100, vm: "vm-one" })] };
+    const vm = draining({ job: "forge/7/1" });
+    expect(look(vm, leaving({ pausedAt: now - 60_000, runningJobs: { count: 1, at: now - 9_000 } }), rest).effects).toEqual([]);
+  });
+
+  it("goes on without the forge when the deadline has come", () => {
+    expect(look(draining({ jobDeadlineAt: now }), leaving()).effects).toEqual(["deleteOnHost"]);
+  });
+
+  it("goes on without the forge a minute after the guest said that it is done", () => {
+    const guestReports = new Map([["vm-one", aReport({ done: { at: now - 60_000, exitCode: 0, reason: "finished" } })]]);
+    expect(look(draining({ drainingAt: now - 60_000 }), leaving(), { guestReports }).effects).toEqual(["deleteOnHost"]);
+  });
+
+  it("is bounded from the moment it is decided on", () => {
+    const vm = aVm({ phase: "assigned", identity: true, assignedAt: now - 90_000, committedAt: now - 90_000 });
+    expect(look(vm, anIdentity()).vm).toMatchObject({ phase: "draining", jobDeadlineAt: now + 3_660_000 });
+  });
+});
+
+describe("the removal of a microVM that nobody claimed", () => {
+  it("does not wait for the forge", () => {
+    const { claimedAt: _claimedAt, ...vm } = draining();
+    expect(look(vm, leaving()).effects).toEqual(["deleteOnHost"]);
+  });
+
+  it("is over at once when it was never sent", () => {
+    const { claimedAt: _claimed, createSentAt: _sent, uid: _uid, createdAt: _created, ...vm } = draining();
+    const { vm: after, identity, effects } = look(vm, leaving());
+    expect(after).toBeUndefined();
+    expect(identity).toMatchObject({ state: "leaving", vmGoneAt: now });
+    expect(effects).toEqual(["deleteRunner"]);
+  });
+
+  it("forgets a runner that the forge was never asked for", () => {
+    const { claimedAt: _claimed, createSentAt: _sent, uid: _uid, createdAt: _created, ...vm } = draining();
+    const { runnerId: _runnerId, ...wanted } = leaving({ state: "wanted", attempts: 0 });
+    expect(look(vm, wanted).identity).toBeUndefined();
+  });
+});
+
+describe("deleting on the host", () => {
+  it.each([
+    ["asks the host to delete it", deleting(), ["deleteOnHost"]],
+    ["asks whether it is gone when the host has accepted", deleting({ deleteAcceptedAt: now - 100 }), ["checkGone"]],
+  ])("%s", (_what, vm, effects) => {
+    expect(look(vm, leaving({ absent: true })).effects).toEqual(effects);
+  });
+
+  it("waits for the id that it does not know yet", () => {
+    const { uid: _uid, ...vm } = deleting({ createSentAt: now - 1_000 });
+    expect(look(vm, leaving({ absent: true }), { hosts: aSnapshot().hosts }).effects).toEqual([]);
+  });
+
+  it("ends with the record, its report, an event and the runner", () => {
+    const { vm, decided } = look(deleting({ absentAt: now - 10 }), leaving());
+    expect(vm).toBeUndefined();
+    expect(decided.events.map(({ type }) => type)).toEqual(["MicrovmGone"]);
+    expect(decided.decisions).toContainEqual({ kind: "guestReport", key: "vm-one", value: null });
+    expect(decided.effects).toContainEqual({ kind: "deleteRunner", ...target });
+  });
+});
+
+describe("runners", () => {
+  it("are paused as soon as their job runs", () => {
+    const vm = aVm({ phase: "busy", identity: true, job: "forge/7/1", jobDeadlineAt: now + 60_000 });
+    const rest = { jobs: [aJob({ status: "running", runnerId: 100, vm: "vm-one" })] };
+    expect(look(vm, anIdentity(), rest).decided.effects).toContainEqual({ kind: "pauseRunner", ...target });
+  });
+
+  it("that no microVM has are not deleted while they run something", () => {
+    const stray = leaving({ vm: "vm-gone", pausedAt: now - 60_000, runningJobs: { count: 1, at: now - 500 } });
+    expect(plan(aSnapshot({ identities: [stray] })).effects).toEqual([]);
+  });
+
+  it("are kept on record while the forge may have them", () => {
+    const { runnerId: _runnerId, ...doubtful } = leaving({ vm: "vm-gone", vmGoneAt: now - 10 });
+    expect(plan(aSnapshot({ identities: [doubtful] })).effects).toEqual([{ kind: "findRunner", vm: "vm-gone", connection: "forge" }]);
+  });
+
+  it("wait on record for a connection that is no longer declared", () => {
+    const snapshot = aSnapshot({ identities: [leaving({ vm: "vm-gone", vmGoneAt: now - 10 })], connections: [], pools: [] });
+    expect(plan(snapshot)).toMatchObject({ decisions: [], effects: [] });
+  });
+});
