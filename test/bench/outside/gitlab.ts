@@ -9,8 +9,8 @@ export interface StubGitLab {
   readonly readAt: ReadonlyMap<number, number>;
   /** When each microVM's runner had been made, by the microVM's name. */
   readonly runnerMadeAt: ReadonlyMap<string, number>;
-  /** From now on these jobs wait. */
-  addJobs(jobIds: readonly number[]): void;
+  /** From now on this job waits. */
+  addJob(jobId: number): void;
   stop(): void;
 }
 
@@ -84,9 +84,7 @@ export async function startStubGitLab(): Promise<StubGitLab> {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     readAt,
     runnerMadeAt,
-    addJobs: (jobIds) => {
-      for (const id of jobIds) jobs.push(id);
-    },
+    addJob: (jobId) => void jobs.push(jobId),
     stop: () => {
       server.close();
       server.closeAllConnections();

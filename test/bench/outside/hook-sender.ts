@@ -8,12 +8,18 @@ export interface SentHook {
   readonly answeredAt: number;
 }
 
+/** Where hooks go, and who is told of each job before its hook is sent. */
+export interface Hooks {
+  readonly target: HookTarget;
+  readonly onSend: (jobId: number) => void;
+}
+
 /** How often hooks that are due are looked for. */
 const tickMs = 1;
 
 /** Sends one hook per job at a steady rate, whatever becomes of the answers; a hook that waits for a connection counts as sent. */
-export async function sendSteadily(target: HookTarget, jobIds: readonly number[], perSecond: number): Promise<readonly SentHook[]> {
-  const lanes = new Lanes(target, 64);
+export async function sendSteadily(hooks: Hooks, jobIds: readonly number[], perSecond: number): Promise<readonly SentHook[]> {
+  const lanes = new Lanes(hooks, 64);
   const sending: Promise<SentHook>[] = [];
   const beganAt = performance.now();
   await new Promise<void>((resolve) => {
@@ -29,8 +35,8 @@ export async function sendSteadily(target: HookTarget, jobIds: readonly number[]
 }
 
 /** Sends one hook per job as fast as so many connections take them. */
-export async function sendAtOnce(target: HookTarget, jobIds: readonly number[], connections: number): Promise<readonly SentHook[]> {
-  const lanes = new Lanes(target, connections);
+export async function sendAtOnce(hooks: Hooks, jobIds: readonly number[], connections: number): Promise<readonly SentHook[]> {
+  const lanes = new Lanes(hooks, connections);
   const sent: SentHook[] = [];
   let next = 0;
   const worker = async () => {
@@ -48,13 +54,14 @@ class Lanes {
   private readonly waiting: ((lane: HttpLane) => void)[] = [];
 
   constructor(
-    private readonly target: HookTarget,
+    private readonly hooks: Hooks,
     private readonly most: number,
   ) {
-    this.request = hookRequests(target);
+    this.request = hookRequests(hooks.target);
   }
 
   async post(jobId: number): Promise<SentHook> {
+    this.hooks.onSend(jobId);
     const sentAt = performance.now();
     const lane = await this.take();
     const { status, body } = await lane.send(this.request(jobId));
@@ -78,7 +85,7 @@ class Lanes {
     const free = this.free.pop();
     if (free !== undefined) return free;
     if (this.all.length >= this.most) return new Promise((resolve) => this.waiting.push(resolve));
-    const lane = new HttpLane(this.target.url);
+    const lane = new HttpLane(this.hooks.target.url);
     this.all.push(lane);
     return lane;
   }

@@ -49,14 +49,8 @@ export async function startOutside({ hosts, guests }: OutsideOptions): Promise<{
   return {
     addresses: { gitlabUrl: gitlab.url, hostEndpoints: started.map(({ endpoint }) => endpoint) },
     calls: {
-      sendSteadily: (target, jobIds, perSecond) => {
-        gitlab.addJobs(jobIds);
-        return sendSteadily(target, jobIds, perSecond);
-      },
-      sendAtOnce: (target, jobIds, connections) => {
-        gitlab.addJobs(jobIds);
-        return sendAtOnce(target, jobIds, connections);
-      },
+      sendSteadily: (target, jobIds, perSecond) => sendSteadily({ target, onSend: gitlab.addJob }, jobIds, perSecond),
+      sendAtOnce: (target, jobIds, connections) => sendAtOnce({ target, onSend: gitlab.addJob }, jobIds, connections),
       createCount: async () => creates.length,
       seen: async () => ({ creates, readAt: gitlab.readAt, runnerMadeAt: gitlab.runnerMadeAt, guests: guestTimes }),
     },
