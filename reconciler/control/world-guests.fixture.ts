@@ -16,8 +16,8 @@ const runnerWaitMs = 120_000;
 /** What guests meet when they call: the front door of a service process, when there is one. */
 export interface FrontDoor {
   readonly store: Store;
-  readonly isOpen: () => boolean;
-  readonly hear: (vm: string) => void;
+  isOpen(): boolean;
+  hear(vm: string): void;
 }
 
 /** The guests' side of the world: each boots, claims, waits or runs one job, and ends. */

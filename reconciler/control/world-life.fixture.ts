@@ -1,13 +1,13 @@
 import { aHost, aPool } from "../plan/snapshot.fixture.js";
 import { World } from "./world.fixture.js";
 import { WorldRandom } from "./world-clock.fixture.js";
-import { isQuiet } from "./world-invariants.fixture.js";
+import { checkAlways, checkAtEnd, isQuiet } from "./world-invariants.fixture.js";
 
 const minute = 60_000;
 
 /** A world of two or three hosts and two pools in which everything that can go wrong does, and then stops to. */
 export async function live(seed: number): Promise<World> {
-  const world = new World(seed);
+  const world = new World(seed, checkAlways);
   const random = new WorldRandom(seed ^ 0x5eed);
   const hosts = Array.from({ length: random.between(1, 3) }, (_, n) =>
     aHost({
@@ -34,6 +34,13 @@ export async function live(seed: number): Promise<World> {
       world.clock.after(random.between(0, minute), () => world.hosts.cutOff(host.name, random.between(1_000, 90_000)));
   }
   if (random.chance(0.2)) world.clock.after(random.between(0, minute), () => world.forge.cutOff(random.between(1_000, 90_000)));
+  if (random.chance(0.2)) world.start();
+  if (random.chance(0.1)) {
+    world.clock.after(random.between(0, minute), () => {
+      void world.stop().then(() => world.start());
+    });
+  }
+  if (random.chance(0.15)) world.clock.after(random.between(20_000, minute), () => void world.loseStore());
   for (let crashes = random.chance(0.4) ? random.between(1, 3) : 0; crashes > 0; crashes--) {
     world.clock.after(random.between(0, minute), () => {
       world.crash();
@@ -46,7 +53,6 @@ export async function live(seed: number): Promise<World> {
   // Whatever was late by then has come.
   await world.run(2 * minute);
   await world.run(10 * minute, () => isQuiet(world));
-  world.checkAtEnd();
-  await world.stop();
+  checkAtEnd(world);
   return world;
 }

@@ -9,7 +9,6 @@ import { calm, type Dials, someFaults } from "./world-dials.fixture.js";
 import { WorldForge, type WorldJob } from "./world-forge.fixture.js";
 import { WorldGuests } from "./world-guests.fixture.js";
 import { WorldHosts } from "./world-hosts.fixture.js";
-import { checkAlways, checkAtEnd } from "./world-invariants.fixture.js";
 
 export const owner = "sim";
 const beginAt = 1_700_000_000_000;
@@ -32,7 +31,7 @@ export class World {
   readonly clock = new WorldClock(beginAt);
   readonly random: WorldRandom;
   readonly dials: Dials;
-  readonly store: Store;
+  store: Store;
   readonly hosts: WorldHosts;
   readonly forge: WorldForge;
   readonly guests: WorldGuests;
@@ -42,20 +41,20 @@ export class World {
   readonly left = new Set<string>();
   /** What happened, for whoever looks into a seed that failed. */
   readonly log: string[] = [];
-  private process: ServiceProcess | undefined;
-  private processes = 0;
+  private readonly processes: ServiceProcess[] = [];
+  private declared: readonly Write[] = [];
+  private stores = 0;
   private activity = 0;
 
   constructor(
     readonly seed: number,
+    /** What must hold after every event. */
+    private readonly check: (world: World) => void,
     dials?: Dials,
   ) {
     this.random = new WorldRandom(seed);
     this.dials = dials ?? someFaults(this.random);
-    this.store = createMemoryStore({ clock: this.clock, random: this.random });
-    this.store.watch(() => {
-      this.activity += 1;
-    });
+    this.store = this.openStore();
     const changed = () => {
       this.activity += 1;
     };
@@ -64,19 +63,14 @@ export class World {
       deleting: (machine) => {
         this.note(`Delete of ${machine.record.name}`);
         const job = this.guests.running.get(machine.uid);
-        const deadline = this.store.get("microvm", machine.record.name)?.value.jobDeadlineAt ?? 0;
+        const deadline = this.store.get("microvm", machine.record.name)?.value.jobDeadlineAt ?? Number.POSITIVE_INFINITY;
         if (job?.status === "running" && deadline > this.clock.now())
           this.violate(`I4: ${machine.record.name} is deleted over job ${job.jobId}`);
       },
       changed,
     });
     this.forge = new WorldForge(this.clock, this.random, this.dials, aConnection(), { hook: (job) => this.hook(job), changed });
-    const door = {
-      store: this.store,
-      isOpen: () => this.process?.life.alive === true,
-      hear: (vm: string) => this.process?.heard.set(vm, this.clock.now()),
-    };
-    this.guests = new WorldGuests(this.clock, this.random, this.dials, this.forge, door, sealer);
+    this.guests = new WorldGuests(this.clock, this.random, this.dials, this.forge, this, sealer);
   }
 
   async declare(hosts: readonly ReturnType<typeof aHost>[], pools: readonly Pool[]): Promise<void> {
@@ -87,25 +81,36 @@ export class World {
         value: { spec, generation: 1, order, declaredAt: beginAt },
         expect: "any",
       })) as unknown as Write[];
-    await this.store.commit({
-      writes: [
-        ...declared("host", hosts),
-        ...declared("pool", pools),
-        ...declared("image", [anImage()]),
-        ...declared("connection", [aConnection()]),
-      ],
-    });
+    this.declared = [
+      ...declared("host", hosts),
+      ...declared("pool", pools),
+      ...declared("image", [anImage()]),
+      ...declared("connection", [aConnection()]),
+    ];
+    await this.store.commit({ writes: this.declared });
   }
 
-  get startedAt(): number | undefined {
-    return this.process?.startedAt;
+  /** Since when a process that lives has been at work. */
+  get workingSince(): number | undefined {
+    return this.alive()[0]?.startedAt;
   }
 
+  // The front door, as guests and hooks meet it.
+
+  isOpen(): boolean {
+    return this.alive().length > 0;
+  }
+
+  hear(vm: string): void {
+    for (const { heard } of this.alive()) heard.set(vm, this.clock.now());
+  }
+
+  /** One more service process; the others, if any live, are its peers. */
   start(): void {
     const heard = new Map<string, number>();
     const life: Life = { alive: true };
-    const random = new WorldRandom(this.seed * 1_000 + ++this.processes);
-    const holder = `process-${this.processes}`;
+    const random = new WorldRandom(this.seed * 1_000 + this.processes.length);
+    const holder = `process-${this.processes.length + 1}`;
     const loop = startReconciler(
       {
         store: severable(this.store, life),
@@ -113,7 +118,9 @@ export class World {
         flintlock: severable(this.hosts, life),
         forge: severable(this.forge, life),
         guest: {
-          bootMetadata: (vm) => ({ mark: JSON.stringify({ vm: vm.name, pool: vm.pool, connection: vm.connection }) }),
+          bootMetadata: ({ name, pool, connection, sizeName }) => ({
+            mark: JSON.stringify({ vm: name, pool, connection, size: sizeName }),
+          }),
           readMark: ({ mark }) => (mark === undefined ? undefined : JSON.parse(mark)),
           lastHeardAt: (vm) => heard.get(vm),
         },
@@ -132,21 +139,32 @@ export class World {
       },
       { owner, holder, schedules: { pollMs: 10_000, listHostsMs: 10_000, sweepMs: 60_000, settleMs: 5_000 } },
     );
-    this.process = { loop, startedAt: this.clock.now(), heard, life };
+    this.processes.push({ loop, startedAt: this.clock.now(), heard, life });
     this.note(`${holder} starts`);
   }
 
-  /** The process is gone from one moment to the next; what it had sent arrives all the same. */
+  /** The leading process is gone from one moment to the next; what it had sent arrives all the same. */
   crash(): void {
-    if (this.process !== undefined) this.process.life.alive = false;
-    this.note("the process is killed");
+    const victim = this.alive().find(({ loop }) => loop.status().leading) ?? this.alive()[0];
+    if (victim !== undefined) victim.life.alive = false;
+    this.note("a process is killed");
   }
 
+  /** The oldest process ends as it should. */
   async stop(): Promise<void> {
-    const stopping = this.process?.loop.stop();
-    await this.settle();
-    for (let n = 0; n < 2_000 && this.clock.fireNext(this.clock.now() + 60_000); n++) await this.settle();
-    await stopping;
+    const [oldest] = this.alive();
+    await oldest?.loop.stop();
+    if (oldest !== undefined) oldest.life.alive = false;
+    this.note("a process has stopped");
+  }
+
+  /** Everything that the processes wrote down is gone, and they with it; people declare again what they had declared. */
+  async loseStore(): Promise<void> {
+    for (const { life } of this.processes) life.alive = false;
+    this.note("the store is lost");
+    this.store = this.openStore();
+    await this.store.commit({ writes: this.declared });
+    this.start();
   }
 
   /** Goes on until `done` says so after some event, or until a time; the invariants are checked after each event. */
@@ -155,17 +173,13 @@ export class World {
     await this.settle();
     while (this.violations.length === 0 && !done() && this.clock.fireNext(until)) {
       await this.settle();
-      checkAlways(this);
+      this.check(this);
     }
   }
 
   /** No fault happens from here on. */
   calmDown(): void {
     Object.assign(this.dials, calm);
-  }
-
-  checkAtEnd(): void {
-    checkAtEnd(this);
   }
 
   note(what: string): void {
@@ -186,8 +200,20 @@ export class World {
     } while (this.activity !== before);
   }
 
+  private alive(): readonly ServiceProcess[] {
+    return this.processes.filter(({ life }) => life.alive);
+  }
+
+  private openStore(): Store {
+    const store = createMemoryStore({ clock: this.clock, random: new WorldRandom(this.seed + ++this.stores) });
+    store.watch(() => {
+      this.activity += 1;
+    });
+    return store;
+  }
+
   private hook(job: WorldJob): void {
-    if (this.process?.life.alive !== true) return;
+    if (!this.isOpen()) return;
     const hint = { connection: aConnection().name, projectId: job.projectId, jobId: job.jobId };
     const key = hintKey(hint);
     const value = this.store.get("hint", key)?.value ?? { ...hint, firstSeenAt: this.clock.now() };

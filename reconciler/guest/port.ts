@@ -7,7 +7,7 @@ export interface GuestPort {
   /** Whether metadata found on a host carries a mark of this owner that its key made, and for which microVM. */
   readMark(
     metadata: Readonly<Record<string, string>>,
-  ): { readonly vm: string; readonly pool: string; readonly connection: string } | undefined;
+  ): { readonly vm: string; readonly pool: string; readonly connection: string; readonly size?: string } | undefined;
   /** When a microVM's guest was heard last, in this process's life; undefined when never. */
   lastHeardAt(vm: string): number | undefined;
 }

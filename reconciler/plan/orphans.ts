@@ -1,6 +1,7 @@
 import { conditionKey } from "../model/condition.js";
 import { runnerDescription } from "../model/identity.js";
 import type { Microvm } from "../model/microvm.js";
+import type { Pool, Size } from "../model/pool.js";
 import type { Draft } from "./draft.js";
 import type { HostView, ObservedMicrovm } from "./snapshot.js";
 
@@ -29,16 +30,16 @@ export function adoptOrphans(draft: Draft): void {
 
 function adopt(draft: Draft, view: HostView, shown: ObservedMicrovm, mark: NonNullable<ObservedMicrovm["mark"]>): void {
   const pool = draft.pools.get(mark.pool)?.spec;
-  const size = pool?.sizes[pool.size];
-  if (pool === undefined || size === undefined || !draft.connections.has(mark.connection)) return;
+  if (pool === undefined || !draft.connections.has(mark.connection)) return;
+  const sizeName = mark.size ?? pool.size;
   const n = draft.nextName();
   const vm: Microvm = {
     name: mark.vm,
     pool: pool.name,
     connection: mark.connection,
     image: pool.image,
-    sizeName: pool.size,
-    size,
+    sizeName,
+    size: (mark.size === undefined ? undefined : pool.sizes[mark.size]) ?? largest(pool),
     host: view.spec.name,
     phase: "draining",
     uid: shown.uid,
@@ -67,6 +68,12 @@ function adopt(draft: Draft, view: HostView, shown: ObservedMicrovm, mark: NonNu
     state: "leaving",
     attempts: 1,
   });
+}
+
+/** What a microVM of unknown size takes of its host at most. */
+function largest(pool: Pool): Size {
+  const sizes = Object.values(pool.sizes);
+  return { vcpu: Math.max(...sizes.map(({ vcpu }) => vcpu)), memoryMb: Math.max(...sizes.map(({ memoryMb }) => memoryMb)) };
 }
 
 /** What stands in our namespace without a true mark is somebody else's: it is reported and left alone. */

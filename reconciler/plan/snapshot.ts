@@ -17,7 +17,7 @@ export interface ObservedMicrovm {
   /** What it was given for its network, where the host tells: the address in CIDR form, and the MAC. */
   readonly address?: string | undefined;
   readonly mac?: string | undefined;
-  readonly mark: { readonly vm: string; readonly pool: string; readonly connection: string } | undefined;
+  readonly mark: { readonly vm: string; readonly pool: string; readonly connection: string; readonly size?: string } | undefined;
 }
 
 /** The last complete answer of a host: asked at `startedAt`, received at `at`. */
