@@ -216,6 +216,73 @@ describe("the deadline", () => {
   });
 });
 
+describe("a host that is silent", () => {
+  /** Calls in vain until one is not even sent. */
+  async function untilWithheld(flintlock: FlintlockPort, at: Host): Promise<FireRunnerError> {
+    for (let n = 0; n < 10; n += 1) {
+      const error = await failureOf(flintlock.delete(at, "UID"));
+      if (error.message.includes("not sent")) return error;
+    }
+    throw new Error("every call was sent");
+  }
+
+  it("costs nobody a wait after some calls: they are told at once since when, and why", async () => {
+    const { at, host } = await embedded();
+    const clock = new ManualClock();
+    const flintlock = client({ clock });
+    host.dial({ unavailable: true });
+    const error = await untilWithheld(flintlock, at);
+    expect(error).toMatchObject({ code: "FR-HOST-UNREACHABLE", retryable: true, details: { sent: false } });
+    expect(error.message).toContain(`deleting microVM UID on host "host-a" (${at.endpoint}) failed: not sent`);
+    expect(error.message).toContain(`silent since ${new Date(clock.now()).toISOString()}, 5 calls long`);
+    expect(error.message).toContain("the host is not available");
+    expect(error.retryAfterMs).toBeGreaterThan(0);
+    host.dial({ unavailable: false });
+    for (const call of [flintlock.get(at, "UID"), flintlock.list(at, "fr-test")]) {
+      expect((await failureOf(call)).message).toContain("not sent");
+    }
+    expect(await failureOf(flintlock.create(createRequest(at)))).toMatchObject({ retryable: false, details: { sent: false } });
+    expect(host.microvms()).toEqual([]);
+    const another = hostAt(at.endpoint, { name: "host-b" });
+    expect(await flintlock.list(another, "fr-test")).toEqual([]);
+  });
+
+  it("is asked again by whichever call comes first after a pause, and all may go on once it answers", async () => {
+    const { at, host } = await embedded();
+    const clock = new ManualClock();
+    const flintlock = client({ clock });
+    host.dial({ unavailable: true });
+    await untilWithheld(flintlock, at);
+    await clock.advance(1_000);
+    expect((await failureOf(flintlock.delete(at, "UID"))).message).not.toContain("not sent");
+    expect((await failureOf(flintlock.delete(at, "UID"))).message).toContain("not sent");
+    await clock.advance(2_000);
+    host.dial({ unavailable: false });
+    expect(await flintlock.get(at, "UID")).toBeUndefined();
+    expect(await flintlock.list(at, "fr-test")).toEqual([]);
+  });
+
+  it("is found again at once at another endpoint", async () => {
+    const { at, host } = await embedded();
+    const other = await embedded();
+    const flintlock = client({ clock: new ManualClock() });
+    host.dial({ unavailable: true });
+    await untilWithheld(flintlock, at);
+    expect(await flintlock.list({ ...at, endpoint: other.at.endpoint }, "fr-test")).toEqual([]);
+  });
+
+  it("is found again although its port was closed meanwhile", async () => {
+    const { at, host } = await embedded();
+    const clock = new ManualClock();
+    const flintlock = client({ clock });
+    await host.stop();
+    await untilWithheld(flintlock, at);
+    await embedded({ listen: host.address });
+    await clock.advance(1_000);
+    expect(await flintlock.list(at, "fr-test")).toEqual([]);
+  });
+});
+
 describe("stop", () => {
   it("ends the calls that run and answers later ones at once", async () => {
     const { at, host } = await embedded();

@@ -12,7 +12,8 @@ import type { Clock, Random } from "../../model/clock.js";
 import { FireRunnerError } from "../../model/errors.js";
 import type { Host } from "../../model/host.js";
 import type { FlintlockPort, HostMicrovm } from "../port.js";
-import { type CallFailure, failureError, type HostOperation, meaningOf, meansAbsent } from "./failures.js";
+import { type CallFailure, failureError, type HostOperation, isSilence, meaningOf, meansAbsent, withheldFailure } from "./failures.js";
+import { HostBreaker } from "./host-breaker.js";
 import { HostChannels } from "./host-channels.js";
 import { readHostMicrovm } from "./host-microvm.js";
 import { buildMicrovmSpec } from "./microvm-spec.js";
@@ -36,8 +37,9 @@ const service = grpcService(MicroVM);
 
 /**
  * Flintlock hosts over gRPC: one channel for each host, a deadline on every call, errors by the server's texts. Reads are
- * repeated a little when trouble may pass. Throws as `FlintlockPort` says; `FR-INVALID` and `FR-CONFIG` mean that
- * nothing was sent.
+ * repeated a little when trouble may pass. While a host is silent calls to it are answered at once with
+ * `FR-HOST-UNREACHABLE`, and now and then one is sent. Throws as `FlintlockPort` says; `FR-INVALID`, `FR-CONFIG` and
+ * `details.sent === false` mean that nothing was sent.
  */
 export function createGrpcFlintlock(options: GrpcFlintlockOptions): FlintlockPort {
   return new GrpcFlintlock(options);
@@ -45,6 +47,8 @@ export function createGrpcFlintlock(options: GrpcFlintlockOptions): FlintlockPor
 
 class GrpcFlintlock implements FlintlockPort {
   private readonly channels: HostChannels;
+  /** What is known of a host's silence, by its name; `key` is that of the channel with which it was learned. */
+  private readonly breakers = new Map<string, { readonly key: string; readonly breaker: HostBreaker }>();
   private readonly deadlineMs: number;
   private readonly running = new Set<RunningCall>();
   private stopped = false;
@@ -58,7 +62,7 @@ class GrpcFlintlock implements FlintlockPort {
     const message = create(CreateMicroVMRequestSchema, { microvm: buildMicrovmSpec(request) });
     const outcome = await this.call("create", request.host, service.createMicroVM, message);
     const attempted = `creating microVM "${request.microvm.name}" on ${nameOf(request.host)}`;
-    const made = readHostMicrovm(answerOf(outcome, attempted).microvm);
+    const made = readHostMicrovm(answerOf("create", outcome, attempted).microvm);
     if (made !== undefined) return made;
     throw new FireRunnerError("FR-FLINTLOCK-UNKNOWN", `${attempted}: the answer has no uid`, { retryable: true });
   }
@@ -67,7 +71,7 @@ class GrpcFlintlock implements FlintlockPort {
     const outcome = await this.call("get", host, service.getMicroVM, create(GetMicroVMRequestSchema, { uid }));
     if (outcome.kind === "failure" && meansAbsent(outcome.failure)) return undefined;
     const attempted = `reading microVM ${uid} of ${nameOf(host)}`;
-    const found = readHostMicrovm(answerOf(outcome, attempted).microvm);
+    const found = readHostMicrovm(answerOf("get", outcome, attempted).microvm);
     if (found !== undefined) return found;
     throw new FireRunnerError("FR-FLINTLOCK-UNKNOWN", `${attempted}: the answer has no uid`, { retryable: true });
   }
@@ -75,7 +79,7 @@ class GrpcFlintlock implements FlintlockPort {
   async delete(host: Host, uid: string): Promise<"accepted" | "absent"> {
     const outcome = await this.call("delete", host, service.deleteMicroVM, create(DeleteMicroVMRequestSchema, { uid }));
     if (outcome.kind === "failure" && meansAbsent(outcome.failure)) return "absent";
-    answerOf(outcome, `deleting microVM ${uid} on ${nameOf(host)}`);
+    answerOf("delete", outcome, `deleting microVM ${uid} on ${nameOf(host)}`);
     return "accepted";
   }
 
@@ -83,7 +87,7 @@ class GrpcFlintlock implements FlintlockPort {
     // To a host an empty namespace means all of them; those of others are none of ours.
     if (namespace === "") throw new FireRunnerError("FR-INVALID", 'namespace: "" is refused: must be the name of one namespace');
     const outcome = await this.call("list", host, service.listMicroVMs, create(ListMicroVMsRequestSchema, { namespace }));
-    const { microvm } = answerOf(outcome, `listing namespace "${namespace}" of ${nameOf(host)}`);
+    const { microvm } = answerOf("list", outcome, `listing namespace "${namespace}" of ${nameOf(host)}`);
     return microvm.flatMap((shown) => {
       const found = readHostMicrovm(shown);
       return found?.namespace === namespace ? [found] : [];
@@ -92,6 +96,7 @@ class GrpcFlintlock implements FlintlockPort {
 
   keepOnly(names: ReadonlySet<string>): void {
     this.channels.keepOnly(names);
+    for (const name of this.breakers.keys()) if (!names.has(name)) this.breakers.delete(name);
   }
 
   async stop(): Promise<void> {
@@ -134,17 +139,40 @@ class GrpcFlintlock implements FlintlockPort {
     const { clock, random } = this.options;
     for (let attempt = 1; ; attempt += 1) {
       if (call.ended !== undefined) return { kind: "failure", failure: call.ended };
-      const channel = this.channels.open(host);
+      const known = this.channels.open(host);
+      const breaker = this.breakerOf(host, known.key);
+      const admission = breaker.admit();
+      if (admission.kind === "withhold") return { kind: "failure", failure: withheldFailure(admission.withheld) };
+      const isProbe = admission.kind === "probe";
+      // A channel has its own pauses between attempts to connect, and would answer the probe from memory.
+      const channel = isProbe ? this.channels.renew(host) : known;
       const outcome = await unaryCall(this.channels, channel, method, request, call.signal);
+      this.learn(breaker, outcome, call, isProbe);
       if (outcome.kind === "answer") return outcome;
       if (call.ended !== undefined) {
         // The connection may be dead without knowing it.
         this.channels.discard(channel);
         return { kind: "failure", failure: call.ended };
       }
-      if (!mayRepeat(operation, outcome.failure) || attempt === readAttempts) return outcome;
+      if (!mayRepeat(operation, outcome.failure) || attempt === readAttempts || !breaker.mayRepeat()) return outcome;
       await call.pause(clock, random.next() * firstRetryMs * 2 ** (attempt - 1));
     }
+  }
+
+  /** At another endpoint, or with other certificates or another token, silence says nothing. */
+  private breakerOf({ name }: Host, key: string): HostBreaker {
+    const known = this.breakers.get(name);
+    if (known?.key === key) return known.breaker;
+    const breaker = new HostBreaker(this.options.clock, this.options.random);
+    this.breakers.set(name, { key, breaker });
+    return breaker;
+  }
+
+  private learn(breaker: HostBreaker, outcome: Outcome<unknown>, call: RunningCall, isProbe: boolean): void {
+    const failure = outcome.kind === "answer" ? undefined : (call.ended ?? outcome.failure);
+    if (failure === undefined || !isSilence(failure)) breaker.heard();
+    else if (failure.code === status.CANCELLED) breaker.unknown();
+    else breaker.unheard(failure.text.trim(), isProbe);
   }
 }
 
@@ -153,9 +181,9 @@ function mayRepeat(operation: HostOperation, failure: CallFailure): boolean {
   return (operation === "get" || operation === "list") && !meansAbsent(failure) && meaningOf(failure).retryable;
 }
 
-function answerOf<Answer>(outcome: Outcome<Answer>, attempted: string): Answer {
+function answerOf<Answer>(operation: HostOperation, outcome: Outcome<Answer>, attempted: string): Answer {
   if (outcome.kind === "answer") return outcome.answer;
-  throw failureError(attempted, outcome.failure);
+  throw failureError(operation, attempted, outcome.failure);
 }
 
 function nameOf(host: Host): string {

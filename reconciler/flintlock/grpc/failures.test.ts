@@ -23,7 +23,7 @@ describe("the recorded errors", () => {
     }
     expect(meansAbsent(failure)).toBe(false);
     expect(meaningOf(failure)).toMatchObject({ code: "FR-FLINTLOCK-REJECTED", retryable: false });
-    expect(failureError("creating x", failure).message).toContain(error.message);
+    expect(failureError("create", "creating x", failure).message).toContain(error.message);
   });
 });
 
@@ -70,11 +70,20 @@ describe("the other errors that are known", () => {
   ])("%s", (_name, code, text, wanted, retryable, advice) => {
     const failure = { code, text };
     expect(meansAbsent(failure)).toBe(false);
-    const error = failureError('deleting microVM U on host "h" (1.2.3.4:9090)', failure);
+    const error = failureError("delete", 'deleting microVM U on host "h" (1.2.3.4:9090)', failure);
     expect(error).toMatchObject({ code: wanted, retryable, details: { grpcCode: code, text } });
     expect(error.message).toContain(text.trim());
     expect(error.message).toMatch(/^deleting microVM U on host "h" \(1\.2\.3\.4:9090\) failed: /);
     expect(error.message).toContain(advice);
+  });
+
+  it("knows what was never sent: then a Create left nothing to search for", () => {
+    const unsent = { code: status.UNAVAILABLE, text: noConnection("Error: connect ECONNREFUSED") };
+    expect(failureError("create", "creating x", unsent)).toMatchObject({ retryable: false, details: { sent: false } });
+    expect(failureError("list", "listing x", unsent)).toMatchObject({ retryable: true, details: { sent: false } });
+    const doubtful = { code: status.UNAVAILABLE, text: "Connection dropped" };
+    expect(failureError("create", "creating x", doubtful).retryable).toBe(true);
+    expect(failureError("create", "creating x", doubtful).details).not.toHaveProperty("sent");
   });
 
   it("takes a plain NOT_FOUND for absence too, as other servers of this API say it", () => {

@@ -1,5 +1,6 @@
 import { status } from "@grpc/grpc-js";
 import { type ErrorCode, FireRunnerError } from "../../model/errors.js";
+import type { Withheld } from "./host-breaker.js";
 
 /** What is asked of a host. */
 export type HostOperation = "create" | "get" | "delete" | "list";
@@ -8,6 +9,8 @@ export type HostOperation = "create" | "get" | "delete" | "list";
 export interface CallFailure {
   readonly code: number;
   readonly text: string;
+  /** Set when the call was not even sent, because the host has been silent for too long. */
+  readonly withheld?: Withheld;
 }
 
 /**
@@ -75,7 +78,12 @@ const known: readonly KnownFailure[] = [
   { ...noTls, text: /does not match certificate's altnames/i, advice: "the host's certificate is for another name than the endpoint's" },
   {
     ...noTls,
-    text: /alert (certificate|bad certificate|unknown ca|handshake failure)|(CERTIFICATE_REQUIRED|UNKNOWN_CA|BAD_CERTIFICATE)/i,
+    text: /alert certificate required|CERTIFICATE_REQUIRED/i,
+    advice: "the host demands a client certificate; set tls.certFile and tls.keyFile",
+  },
+  {
+    ...noTls,
+    text: /alert (certificate|bad certificate|unknown ca|handshake failure)|(UNKNOWN_CA|BAD_CERTIFICATE)/i,
     advice: "the host does not accept the client certificate; check tls.certFile and tls.keyFile",
   },
   { ...noTls, text: /wrong version number|packet length too long/i, advice: "the host speaks without TLS; set tls to {insecure: true}" },
@@ -84,7 +92,8 @@ const known: readonly KnownFailure[] = [
     retryable: true,
     codes: [status.UNAVAILABLE],
     text: /Last error: (Failed to connect|Protocol error)/,
-    advice: "it closed the connection at once; check the port, whether it wants TLS, and whether it trusts tls.certFile",
+    advice:
+      "it closed the connection at once; check the port, whether it wants TLS, and whether it wants a client certificate that it trusts (tls.certFile)",
   },
   { code: "FR-HOST-UNREACHABLE", retryable: true, codes: [status.UNAVAILABLE, status.DEADLINE_EXCEEDED, status.CANCELLED] },
 ];
@@ -100,9 +109,32 @@ export function meaningOf({ code, text }: CallFailure): FailureMeaning {
   return found ?? { code: "FR-FLINTLOCK-UNKNOWN", retryable: true };
 }
 
-/** The error of a failure; `attempted` says what was asked of which host. The other side's text is kept whole. */
-export function failureError(attempted: string, failure: CallFailure): FireRunnerError {
+/** Whether a call ended without a word of the host: it is not there, not reached, or does not speak TLS as it should. */
+export function isSilence(failure: CallFailure): boolean {
+  return !meansAbsent(failure) && meaningOf(failure).code === "FR-HOST-UNREACHABLE";
+}
+
+/** The failure of a call that was not sent. */
+export function withheldFailure(withheld: Withheld): CallFailure {
+  const { since, calls, why, retryAfterMs } = withheld;
+  const silent = `the host has been silent since ${new Date(since).toISOString()}, ${calls} calls long`;
+  const text = `not sent: ${silent}; it is tried again in ${Math.ceil(retryAfterMs / 1000)} s; the last call: ${why}`;
+  return { code: status.UNAVAILABLE, text, withheld };
+}
+
+/**
+ * The error of a failure; `attempted` says what was asked of which host. The other side's text is kept whole.
+ * `details.sent` is false where the host certainly never saw the call.
+ */
+export function failureError(operation: HostOperation, attempted: string, failure: CallFailure): FireRunnerError {
   const { code, retryable, advice } = meaningOf(failure);
   const message = `${attempted} failed: ${failure.text.trim()}${advice === undefined ? "" : ` (${advice})`}`;
-  return new FireRunnerError(code, message, { retryable, details: { grpcCode: failure.code, text: failure.text } });
+  const isUnsent =
+    failure.withheld !== undefined || (code === "FR-HOST-UNREACHABLE" && failure.text.startsWith("No connection established"));
+  return new FireRunnerError(code, message, {
+    // A Create that was never sent left nothing to search for.
+    retryable: retryable && !(operation === "create" && isUnsent),
+    details: { grpcCode: failure.code, text: failure.text, ...(isUnsent ? { sent: false } : {}) },
+    ...(failure.withheld === undefined ? {} : { retryAfterMs: failure.withheld.retryAfterMs }),
+  });
 }

@@ -23,6 +23,8 @@ const options: ClientOptions = {
 
 /** A connection to one host with what belongs to it. */
 export interface HostChannel {
+  /** What it was made from, as a digest: tells whether anything has changed since. */
+  readonly key: string;
   readonly client: Client;
   readonly credentials: TrackedCredentials;
   /** Sent with every call: the server's Basic token. */
@@ -32,7 +34,8 @@ export interface HostChannel {
 }
 
 interface Entry {
-  readonly key: string;
+  /** The declared part of what it was made from: where the host is, and where certificates and token are found. */
+  readonly declared: string;
   readonly channel: HostChannel;
 }
 
@@ -44,18 +47,36 @@ export class HostChannels {
 
   constructor(private readonly resolveSecret: (ref: string) => string) {}
 
-  /** The host's channel; `FR-CONFIG` when its certificates or its token cannot be read. */
+  /**
+   * The host's channel; `FR-CONFIG` when its certificates or its token cannot be read. Files are replaced one after the
+   * other: as long as a key and a certificate do not fit, or one is missing, what was read before stays in use.
+   */
   open(host: Host): HostChannel {
-    const token = host.token === undefined ? undefined : this.resolveSecret(host.token);
-    const key = keyOf(host, token);
+    const known = this.entries.get(host.name);
+    const declared = JSON.stringify([host.endpoint, host.tls, host.token]);
+    try {
+      const token = host.token === undefined ? undefined : this.resolveSecret(host.token);
+      const key = keyOf(host, token);
+      if (known?.channel.key === key) return known.channel;
+      const channel = connect(host, key, token);
+      if (known !== undefined) this.retire(known.channel);
+      this.entries.set(host.name, { declared, channel });
+      return channel;
+    } catch (caught) {
+      if (known?.declared === declared) return known.channel;
+      throw caught;
+    }
+  }
+
+  /** A channel to the same host that connects anew, without the pauses that the old one had come to. */
+  renew(host: Host): HostChannel {
+    const { key, headers, credentials: old } = this.open(host);
     const entry = this.entries.get(host.name);
-    if (entry?.key === key) return entry.channel;
-    const tracked = new TrackedCredentials(credentialsOf(host));
-    // Without a scheme a host that is called "unix" would be taken for one.
-    const client = new Client(`dns:${host.endpoint}`, tracked, options);
-    const channel: HostChannel = { client, credentials: tracked, headers: headersOf(token), calls: new Set() };
-    if (entry !== undefined) this.retire(entry.channel);
-    this.entries.set(host.name, { key, channel });
+    const channel = channelTo(host, key, headers, old.again());
+    if (entry !== undefined) {
+      this.retire(entry.channel);
+      this.entries.set(host.name, { ...entry, channel });
+    }
     return channel;
   }
 
@@ -92,6 +113,16 @@ export class HostChannels {
     channel.client.close();
     channel.credentials.close();
   }
+}
+
+function connect(host: Host, key: string, token: string | undefined): HostChannel {
+  return channelTo(host, key, headersOf(token), new TrackedCredentials(credentialsOf(host)));
+}
+
+function channelTo(host: Host, key: string, headers: Metadata, tracked: TrackedCredentials): HostChannel {
+  // Without a scheme a host that is called "unix" would be taken for one.
+  const client = new Client(`dns:${host.endpoint}`, tracked, options);
+  return { key, client, credentials: tracked, headers, calls: new Set() };
 }
 
 /** Tells channels apart without holding a secret. */

@@ -93,7 +93,7 @@ describe("a host with TLS", () => {
     const endpoint = await serve("server", { clientsOf: "ca" });
     const caFile = pemFile(folder, "ca");
     const none = await failure(list(endpoint, { caFile }));
-    expect(none.message).toMatch(/does not accept the client certificate|closed the connection at once/);
+    expect(none.message).toMatch(/demands a client certificate|wants a client certificate/);
     const strange = { certFile: pemFile(folder, "stranger"), keyFile: pemFile(folder, "strangerKey") };
     const wrong = await failure(list(endpoint, { caFile, ...strange }));
     expect(wrong).toMatchObject({ code: "FR-HOST-UNREACHABLE" });
@@ -123,6 +123,33 @@ describe("certificate files", () => {
     await failure(list(endpoint, { caFile, ...own }));
     writeFileSync(caFile, pem("ca"));
     expect(await list(endpoint, { caFile, ...own })).toEqual([]);
+  });
+
+  it("may be replaced one after the other: until key and certificate fit again, the old pair is used", async () => {
+    const endpoint = await serve("server", { clientsOf: "ca" });
+    const [certFile, keyFile] = [join(folder, "own.pem"), join(folder, "own.key")];
+    const tls = { caFile: pemFile(folder, "ca"), certFile, keyFile };
+    writeFileSync(certFile, pem("stranger"));
+    writeFileSync(keyFile, pem("strangerKey"));
+    await failure(list(endpoint, tls));
+    const between: [string, () => void][] = [
+      ["a key that does not fit", () => writeFileSync(keyFile, pem("clientKey"))],
+      ["half a certificate", () => writeFileSync(certFile, pem("client").subarray(0, 300))],
+      ["no certificate", () => rmSync(certFile)],
+    ];
+    for (const [what, change] of between) {
+      change();
+      expect((await failure(list(endpoint, tls))).code, what).toBe("FR-HOST-UNREACHABLE");
+    }
+    writeFileSync(certFile, pem("client"));
+    expect(await list(endpoint, tls)).toEqual([]);
+    writeFileSync(keyFile, pem("strangerKey"));
+    expect(await list(endpoint, tls)).toEqual([]);
+    writeFileSync(certFile, pem("stranger"));
+    expect((await failure(list(endpoint, tls))).code).toBe("FR-HOST-UNREACHABLE");
+    // Declared anew, files that do not fit are refused.
+    writeFileSync(keyFile, pem("clientKey"));
+    expect((await failure(list(endpoint, { ...tls, caFile: pemFile(folder, "otherCa") }))).code).toBe("FR-CONFIG");
   });
 
   it.each<[string, (path: string) => void]>([

@@ -38,6 +38,11 @@ export class TrackedCredentials extends ChannelCredentials {
     };
   }
 
+  /** The same credentials for another channel. */
+  again(): TrackedCredentials {
+    return new TrackedCredentials(this.inner);
+  }
+
   /** Ends every connection, and those that are only now made. */
   close(): void {
     this.closed = true;
