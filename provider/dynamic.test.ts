@@ -34,7 +34,7 @@ describe("the handlers that `pulumi up` calls", () => {
 
   it("create puts the record with its defaults and returns its name and generation", async () => {
     respond = (body) => ({ status: 201, json: { spec: JSON.parse(body), generation: 1, order: 0, declaredAt: 0 } });
-    const { id, outs } = await provider("Image").create({ ...image, __provider: "loader" });
+    const { id, outs } = await provider("MicrovmImage").create({ ...image, __provider: "loader" });
     expect(id).toBe("base");
     expect(outs).toMatchObject({ generation: 1, arch: "amd64" });
     expect(requests[0]).toMatchObject({ method: "PUT", url: "/v1/images/base", authorization: "Bearer secret" });
@@ -42,16 +42,16 @@ describe("the handlers that `pulumi up` calls", () => {
   });
 
   it("check names the refused field and fills in what was left out", async () => {
-    expect(await provider("Image").check({}, { ...image, __provider: "loader" })).toMatchObject({
+    expect(await provider("MicrovmImage").check({}, { ...image, __provider: "loader" })).toMatchObject({
       inputs: { bootstrap: "agent" },
       failures: [],
     });
-    const refused = await provider("Image").check({}, { ...image, arch: "sparc" });
+    const refused = await provider("MicrovmImage").check({}, { ...image, arch: "sparc" });
     expect(refused.failures.map(({ property }) => property)).toEqual(["arch"]);
   });
 
   it("a changed name replaces, anything else updates, and the generation is no difference", async () => {
-    const image1 = provider("Image");
+    const image1 = provider("MicrovmImage");
     expect(await image1.diff("base", { ...image, generation: 3 }, image)).toMatchObject({ changes: false, replaces: [] });
     expect(await image1.diff("base", image, { ...image, arch: "arm64" })).toMatchObject({ changes: true, replaces: [] });
     expect(await image1.diff("base", image, { ...image, name: "other" })).toMatchObject({ changes: true, replaces: ["name"] });
@@ -59,13 +59,13 @@ describe("the handlers that `pulumi up` calls", () => {
 
   it("a record that is gone reads as gone and deletes without complaint", async () => {
     respond = () => ({ status: 404, json: { code: "FR-NOT-FOUND", message: "no such image" } });
-    expect(await provider("Image").read("base", {})).toEqual({});
-    await expect(provider("Image").delete("base", {})).resolves.toBeUndefined();
+    expect(await provider("MicrovmImage").read("base", {})).toEqual({});
+    await expect(provider("MicrovmImage").delete("base", {})).resolves.toBeUndefined();
   });
 
   it("a refusal says what the service said", async () => {
     respond = () => ({ status: 409, json: { code: "FR-REFERENCED", message: 'image "base" is used by pool "small"' } });
-    await expect(provider("Image").delete("base", {})).rejects.toMatchObject({
+    await expect(provider("MicrovmImage").delete("base", {})).rejects.toMatchObject({
       code: "FR-REFERENCED",
       message: expect.stringContaining('image "base" is used by pool "small"'),
     });
@@ -73,7 +73,7 @@ describe("the handlers that `pulumi up` calls", () => {
 
   it("an answer that is not the service's points to the URL", async () => {
     respond = () => ({ status: 502, json: "<html>" });
-    await expect(provider("Image").update("base", {}, image)).rejects.toMatchObject({
+    await expect(provider("MicrovmImage").update("base", {}, image)).rejects.toMatchObject({
       code: "FR-CONFIG",
       message: expect.stringContaining("502"),
     });

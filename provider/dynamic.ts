@@ -2,6 +2,7 @@ import { type DeclaredKind, declaredSchemas, type Spec } from "../reconciler/mod
 import { FireRunnerError } from "../reconciler/model/errors.js";
 import { parseOrRefuse, refusals } from "../reconciler/model/validation.js";
 import { type AdminApi, deleteDeclared, getDeclared, putDeclared } from "./admin-api.js";
+import { kindOfType } from "./resource-types.js";
 
 /** What the Pulumi engine hands over and takes back: plain JSON. */
 type Props = Readonly<Record<string, unknown>>;
@@ -16,10 +17,10 @@ export interface Handler {
   delete(id: string, props: Props): Promise<void>;
 }
 
-const kindOf: Readonly<Record<string, DeclaredKind>> = { Host: "host", Image: "image", Connection: "connection", Pool: "pool" };
+const kindOf: Readonly<Record<string, DeclaredKind>> = kindOfType;
 
 /**
- * The handler of a resource type: `Host`, `Image`, `Connection` or `Pool`. State written by earlier versions names this
+ * The handler of a resource type: `FlintlockHost`, `MicrovmImage`, `GitLabConnection` or `RunnerPool`. State written by earlier versions names this
  * function, so its name, its argument and this module's path never change.
  */
 export function provider(type: string): Handler {
@@ -81,8 +82,8 @@ function adminApi(): AdminApi {
 
 /** The engine hands the loader's text over with every call, and outputs among what a resource had. */
 function withoutLoader(inputs: Props): Props {
-  const { __provider: _loader, generation: _generation, ...spec } = inputs;
-  return spec;
+  const { __provider: _loader, generation: _generation, managedBy: _managedBy, autoName, name, ...spec } = inputs;
+  return { name: name ?? autoName, ...spec };
 }
 
 function canonical(value: unknown): string {

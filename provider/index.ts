@@ -1,9 +1,19 @@
-/** What a program imports from `firerunner`: the types of what it declares, their checks, and the admin API's calls. */
-export type { ConnectionInput } from "../reconciler/model/connection.js";
-export { type DeclaredKind, declaredSchemas } from "../reconciler/model/declared.js";
-export { type ErrorCode, errorCodes, FireRunnerError } from "../reconciler/model/errors.js";
-export { type FleetInput, fleetRefusals, fleetSchema } from "../reconciler/model/fleet.js";
-export type { HostInput } from "../reconciler/model/host.js";
-export type { ImageInput } from "../reconciler/model/image.js";
-export type { PoolInput } from "../reconciler/model/pool.js";
-export { type AdminApi, deleteDeclared, getDeclared, putDeclared } from "./admin-api.js";
+/** The resources that a Pulumi program declares. They need `@pulumi/pulumi`; what does not is in `firerunner/admin`. */
+export type { DeclaredResourceArgs, TimeoutsArgs } from "./resources/declared-resource.js";
+export {
+  FlintlockHost,
+  type FlintlockHostArgs,
+  type HostCapacityArgs,
+  type HostNetworkArgs,
+  type HostTlsArgs,
+} from "./resources/flintlock-host.js";
+export {
+  type ConnectionScopeArgs,
+  type ConnectionWebhookArgs,
+  GitLabConnection,
+  type GitLabConnectionArgs,
+} from "./resources/gitlab-connection.js";
+export { type ImageKernelArgs, type ImageRootfsArgs, MicrovmImage, type MicrovmImageArgs } from "./resources/microvm-image.js";
+export { Reconciler, type ReconcilerArgs } from "./resources/reconciler.js";
+export { RunnerFleet, type RunnerFleetArgs } from "./resources/runner-fleet.js";
+export { type PoolPlacementArgs, type PoolSizeArgs, RunnerPool, type RunnerPoolArgs } from "./resources/runner-pool.js";
