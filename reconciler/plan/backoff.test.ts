@@ -1,0 +1,104 @@
+import { describe, expect, it } from "vitest";
+import type { Condition } from "../model/condition.js";
+import type { Microvm } from "../model/microvm.js";
+import { planUntilDone } from "./apply-plan.fixture.js";
+import { aHost, aHostView, aJob, anIdentity, aReport, aSnapshot, aVm, now } from "./snapshot.fixture.js";
+import type { Snapshot } from "./snapshot.js";
+
+const held = (count: number, until: number, host = false): Condition => ({
+  subject: host ? { kind: "host", name: "host-a" } : { kind: "class", name: "pool/small" },
+  type: host ? "CreateFailing" : "NoJobTaken",
+  status: true,
+  reason: "FR-VM-BOOT-TIMEOUT",
+  message: "no claim",
+  observedAt: now - 1_000,
+  count,
+  until,
+});
+const outcome = (rest: Partial<Snapshot>) => planUntilDone(aSnapshot(rest)).after;
+const { claimedAt: _claimedAt, ...unclaimed } = aVm({
+  phase: "booting",
+  createSentAt: now - 120_000,
+  identity: true,
+  committedAt: now - 120_000,
+});
+const gone = (vm: Partial<Microvm>) => aVm({ phase: "deleting", identity: true, absentAt: now - 10, drainingAt: now - 8_000, ...vm });
+const endedItself = new Map([["vm-one", aReport({ done: { at: now - 8_000, exitCode: 0, reason: "finished" } })]]);
+
+describe("a class whose microVMs come to nothing", () => {
+  it("waits before its next one, from the very moment of the failure", () => {
+    const { conditions, jobs, microvms } = outcome({ microvms: [unclaimed], identities: [anIdentity()], jobs: [aJob()] });
+    expect(conditions).toMatchObject([{ type: "NoJobTaken", count: 1, until: now + 5_000 }]);
+    expect(jobs).toMatchObject([{ waitingReason: { code: "FR-POOL-BACKOFF" } }]);
+    expect(microvms).toHaveLength(1);
+  });
+
+  it.each([
+    [2, 10_000],
+    [4, 40_000],
+    [40, 300_000],
+  ])("waits longer every time: after %i times %i ms", (times, waitMs) => {
+    const { conditions } = outcome({ microvms: [unclaimed], identities: [anIdentity()], conditions: [held(times - 1, now - 1_000)] });
+    expect(conditions).toMatchObject([{ count: times, until: now + waitMs }]);
+  });
+
+  it("counts what fails together once", () => {
+    const microvms = [1, 2, 3].map((n) => ({
+      ...unclaimed,
+      name: `vm-${n}`,
+      uid: `uid-vm-${n}`,
+      mac: `02:00:00:00:00:0${n}`,
+      address: `10.20.0.${n + 20}/24`,
+    }));
+    expect(outcome({ microvms }).conditions).toMatchObject([{ count: 1 }]);
+  });
+
+  it("is tried again when the time has come", () => {
+    const { microvms } = outcome({ jobs: [aJob()], conditions: [held(3, now)] });
+    expect(microvms).toHaveLength(1);
+  });
+
+  it("waits when a guest ended without a job while jobs wait", () => {
+    const rest = { microvms: [gone({})], identities: [anIdentity({ state: "leaving", absent: true })], guestReports: endedItself };
+    expect(outcome({ ...rest, jobs: [aJob()] }).conditions).toMatchObject([{ reason: "FR-VM-NO-JOB" }]);
+    expect(outcome(rest).conditions).toEqual([]);
+  });
+
+  it.each<[string, Partial<Microvm>, Partial<Snapshot>]>([
+    ["it was told to go before its guest ended", { drainingAt: now - 9_000 }, {}],
+    ["it had a job", { job: "forge/7/9" }, {}],
+  ])("does not wait when %s", (_what, vm, rest) => {
+    expect(outcome({ microvms: [gone(vm)], jobs: [aJob()], guestReports: endedItself, ...rest }).conditions).toEqual([]);
+  });
+});
+
+describe("a host that makes no microVMs", () => {
+  const refused = {
+    ...unclaimed,
+    phase: "creating" as const,
+    absentAt: now - 5,
+    failure: { code: "FR-FLINTLOCK-REJECTED", message: "no" },
+  };
+
+  it("gets none for a while, and the others do", () => {
+    const hosts = [aHostView(), aHostView(aHost({ name: "host-b" }))];
+    const { conditions, microvms } = outcome({ microvms: [refused], jobs: [aJob()], hosts });
+    expect(conditions).toMatchObject([{ subject: { kind: "host", name: "host-a" }, type: "CreateFailing" }]);
+    expect(microvms.map(({ host }) => host)).toEqual(["host-b"]);
+  });
+
+  it("is named in the reasons of jobs when it is the only one", () => {
+    const [job] = outcome({ jobs: [aJob()], conditions: [held(2, now + 3_000, true)] }).jobs;
+    expect(job?.waitingReason).toMatchObject({ code: "FR-NO-CAPACITY", message: expect.stringContaining('host "host-a" failed 2 times') });
+  });
+
+  it("is well again when a guest on it claims", () => {
+    const booting = { ...unclaimed, createSentAt: now - 10_000 };
+    const rest = { microvms: [booting], identities: [anIdentity()], guestReports: new Map([["vm-one", aReport()]]) };
+    expect(outcome({ ...rest, conditions: [held(2, now + 3_000, true)] }).conditions).toEqual([]);
+  });
+});
+
+it("forgets what has held nothing back for ten minutes", () => {
+  expect(outcome({ conditions: [held(5, now - 600_000)] }).conditions).toEqual([]);
+});
