@@ -16,6 +16,7 @@ export interface ServiceUnderTest {
   readonly hooks: HookTarget;
   /** How many passes the loop has made, and how long they took together. */
   passes(): Promise<{ readonly count: number; readonly seconds: number }>;
+  /** To be called once. */
   stop(): Promise<void>;
 }
 
@@ -49,8 +50,11 @@ export async function startServiceUnderTest(outside: OutsideAddresses, minIdle =
       hooks: { url: `${service.urls.public}/webhooks/gitlab/harbour`, secret },
       passes: () => readPasses(service),
       async stop() {
-        await service.stop();
-        remove();
+        try {
+          await service.stop();
+        } finally {
+          remove();
+        }
       },
     };
   } catch (caught) {
