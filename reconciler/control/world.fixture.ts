@@ -45,6 +45,8 @@ export class World {
   private declared: readonly Write[] = [];
   private stores = 0;
   private activity = 0;
+  /** How often a loop has decided. */
+  passes = 0;
 
   constructor(
     readonly seed: number,
@@ -132,6 +134,7 @@ export class World {
         observer: {
           pass: () => {
             this.activity += 1;
+            this.passes += 1;
           },
           effect: (effect, outcome) => this.note(`${effect.kind} ${JSON.stringify(effect)} ${outcome}`),
           fault: (error) => this.violate(`a pass failed: ${error.stack}`),
@@ -141,6 +144,10 @@ export class World {
     );
     this.processes.push({ loop, startedAt: this.clock.now(), heard, life });
     this.note(`${holder} starts`);
+  }
+
+  pollSoon(): void {
+    for (const { loop } of this.alive()) loop.pollSoon(aConnection().name);
   }
 
   /** The leading process is gone from one moment to the next; what it had sent arrives all the same. */

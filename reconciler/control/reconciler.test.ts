@@ -1,0 +1,105 @@
+import { describe, expect, it } from "vitest";
+import { aHost, aPool } from "../plan/snapshot.fixture.js";
+import { World } from "./world.fixture.js";
+import { calm, type Dials } from "./world-dials.fixture.js";
+import { checkAlways, checkAtEnd, isQuiet } from "./world-invariants.fixture.js";
+
+const minute = 60_000;
+
+async function aWorld(dials: Partial<Dials> = {}, pool: Parameters<typeof aPool>[0] = {}): Promise<World> {
+  const world = new World(1, checkAlways, { ...calm, ...dials });
+  await world.declare([aHost()], [aPool({ idleTimeS: 20, bootTimeoutS: 60, maxJobTimeoutS: 600, ...pool })]);
+  world.start();
+  return world;
+}
+const end = async (world: World) => {
+  await world.run(30 * minute, () => isQuiet(world));
+  checkAtEnd(world);
+  expect(world.violations).toEqual([]);
+};
+const made = (world: World) => world.log.filter((line) => line.includes("createOnHost")).length;
+const sent = (world: World, kind: string) => world.log.filter((line) => line.split(" ")[1] === kind).length;
+
+describe("one job", () => {
+  it.each<[string, Partial<Dials>]>([
+    ["when its hooks come", {}],
+    ["when each hook comes three times", { hookDoubled: 1 }],
+    ["when no hook comes and it is over between two polls", { hookLost: 1 }],
+  ])("gets one microVM %s", async (_what, dials) => {
+    const world = await aWorld(dials);
+    await world.run(30_000);
+    world.forge.push(["vm"], 500, "success");
+    await end(world);
+    expect(made(world)).toBe(1);
+  });
+
+  it("that is cancelled while its microVM boots leaves it to the next one", async () => {
+    const world = await aWorld();
+    await world.run(30_000);
+    const job = world.forge.push(["vm"], 500, "success");
+    await world.run(600);
+    world.forge.cancel(job);
+    await world.run(2_000);
+    world.forge.push(["vm"], 500, "success");
+    await end(world);
+    expect(made(world)).toBe(1);
+  });
+
+  it("that outlives the forge's being readable is not touched", async () => {
+    const world = await aWorld();
+    await world.run(30_000);
+    const job = world.forge.push(["vm"], 200_000, "success");
+    await world.run(20_000, () => job.status === "running");
+    world.forge.cutOff(150_000);
+    await end(world);
+    expect(job.status).toBe("success");
+  });
+});
+
+describe("a pool that is full", () => {
+  it("serves twenty jobs with two microVMs at a time", async () => {
+    const world = await aWorld({}, { maxMicrovms: 2 });
+    await world.run(30_000);
+    for (let n = 0; n < 20; n++) world.forge.push(["vm"], 1_000, "success");
+    await end(world);
+    expect(made(world)).toBe(20);
+  });
+
+  it("does not make and remove idle microVMs in turn for the sake of another size", async () => {
+    const world = await aWorld({}, { maxMicrovms: 2, minIdle: 2 });
+    await world.run(30_000);
+    expect(world.hosts.machines.size).toBe(2);
+    world.forge.push(["vm", "large"], 20_000, "success");
+    await end(world);
+    // Two idle ones, one large, and one that fills the place it left.
+    expect(made(world)).toBe(4);
+  });
+});
+
+describe("the loop", () => {
+  it("does little while nothing happens", async () => {
+    const world = await aWorld({}, { minIdle: 1 });
+    await world.run(minute);
+    const before = world.passes;
+    await world.run(10 * minute);
+    expect(world.passes - before).toBeLessThan(10 * 60);
+  });
+
+  it("is told of a poll that is wanted at once", async () => {
+    const world = await aWorld();
+    await world.run(31_000);
+    const before = sent(world, "poll");
+    world.pollSoon();
+    await world.run(500);
+    expect(sent(world, "poll")).toBe(before + 1);
+  });
+
+  it("leads again when the one before it has gone without a word", async () => {
+    const world = await aWorld();
+    await world.run(10_000);
+    world.start();
+    world.forge.push(["vm"], 500, "success");
+    world.crash();
+    await end(world);
+  });
+});

@@ -1,0 +1,64 @@
+import { describe, expect, it } from "vitest";
+import { shownVm } from "../plan/snapshot.fixture.js";
+import { SoftState } from "./soft-state.js";
+
+describe("what a host showed", () => {
+  it("is kept by the ids that it gave", () => {
+    const soft = new SoftState();
+    soft.noteHost("host-a", 10, 20, [shownVm()]);
+    expect(soft.hosts.get("host-a")).toEqual({ startedAt: 10, at: 20, microvms: new Map([["uid-vm-one", shownVm()]]) });
+  });
+
+  it("no longer holds what was found absent, nor does a list that was under way meanwhile", () => {
+    const soft = new SoftState();
+    soft.noteHost("host-a", 10, 20, [shownVm()]);
+    soft.noteAbsent("host-a", "uid-vm-one", 35);
+    expect(soft.hosts.get("host-a")?.microvms.size).toBe(0);
+    soft.noteHost("host-a", 30, 40, [shownVm()]);
+    expect(soft.hosts.get("host-a")?.microvms.size).toBe(0);
+    soft.noteHost("host-a", 36, 46, [shownVm()]);
+    expect(soft.hosts.get("host-a")?.microvms.size).toBe(1);
+  });
+});
+
+describe("effects that fail", () => {
+  it.each([
+    [1, 500],
+    [2, 1_000],
+    [5, 8_000],
+    [30, 30_000],
+  ])("rest longer every time: at most, after %i times, %i ms", (times, restMs) => {
+    const soft = new SoftState();
+    for (let n = 0; n < times; n++) soft.fail("poll:forge/all", 0, 1);
+    expect(soft.effects.get("poll:forge/all")).toEqual({ state: "backing-off", until: restMs });
+  });
+
+  it("rest as long as the other side wishes", () => {
+    const soft = new SoftState();
+    soft.fail("poll:forge/all", 1_000, 0, 60_000);
+    expect(soft.effects.get("poll:forge/all")).toEqual({ state: "backing-off", until: 61_000 });
+  });
+
+  it("begin from the start after a success", () => {
+    const soft = new SoftState();
+    for (let n = 0; n < 9; n++) soft.fail("poll:forge/all", 0, 1);
+    soft.succeed("poll:forge/all");
+    soft.fail("poll:forge/all", 0, 1);
+    expect(soft.effects.get("poll:forge/all")).toEqual({ state: "backing-off", until: 500 });
+  });
+
+  it("are forgotten when nobody tries them any more", () => {
+    const soft = new SoftState();
+    soft.fail("host:vm-one", 0, 1);
+    soft.begin("host:vm-two");
+    soft.prune(30_501);
+    expect([...soft.effects.keys()]).toEqual(["host:vm-two"]);
+  });
+});
+
+it("forgets that a forge was polled, and not that it was read", () => {
+  const soft = new SoftState();
+  soft.noteForgeRead("forge", { readAt: 5, polledAt: 5 });
+  soft.forgetPoll("forge");
+  expect(soft.forgeReads("forge")).toEqual({ readAt: 5 });
+});
