@@ -1,18 +1,29 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { markVariable } from "../../reconciler/embedded/host/marked-processes.js";
 
-/** The ids of the processes that belong to embedded microVMs of hosts below a directory. */
-export function microvmProcesses(directory: string): readonly number[] {
-  return readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name) && environmentOf(name).includes(`\0${markVariable}=${directory}/`))
-    .map(Number);
+/** A process that belongs to an embedded microVM. */
+export interface MicrovmProcess {
+  readonly pid: number;
+  /** The microVM's directory. */
+  readonly microvm: string;
 }
 
-function environmentOf(pid: string): string {
+/** The living processes of the embedded microVMs whose hosts have their directories below this one. */
+export function microvmProcesses(directory: string): readonly MicrovmProcess[] {
+  const mark = `${markVariable}=`;
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((pid) => {
+      const marked = environmentOf(pid).find((entry) => entry.startsWith(`${mark}${directory}/`));
+      return marked === undefined ? [] : [{ pid: Number(pid), microvm: marked.slice(mark.length) }];
+    });
+}
+
+function environmentOf(pid: string): readonly string[] {
   try {
-    return `\0${readFileSync(`/proc/${pid}/environ`, "utf8")}`;
+    return readFileSync(`/proc/${pid}/environ`, "utf8").split("\0");
   } catch {
     // It has ended meanwhile, or is another user's.
-    return "";
+    return [];
   }
 }

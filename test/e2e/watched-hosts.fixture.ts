@@ -46,6 +46,7 @@ export async function startWatchedHosts(directory: string, count: number): Promi
       look();
     },
     isRunning: (uid) => driver.isRunning(uid),
+    powerOff: (uid) => driver.powerOff(uid),
     destroy: (uid) => driver.destroy(uid),
     stop: () => driver.stop(),
   });

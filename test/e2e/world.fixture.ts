@@ -76,7 +76,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     for (const end of ends.splice(0).reverse()) await end();
     const left = microvmProcesses(directory);
     rmSync(directory, { recursive: true, force: true });
-    if (left.length > 0) throw new Error(`processes of microVMs were left running: ${left.join(", ")}`);
+    if (left.length > 0) throw new Error(`processes of microVMs outlived their hosts: ${JSON.stringify(left)}`);
   }
   try {
     const hosts = await startWatchedHosts(directory, options.hosts ?? 1);
@@ -211,14 +211,14 @@ async function build(
     knownJobs: (projectId) => list<Job>(`jobs?limit=1000&projectId=${projectId}`),
     async nothingLeft(warm = 0) {
       let left: Leftovers | undefined;
-      let processes: readonly number[] = [];
+      let living: readonly string[] = [];
       const nothing = async (): Promise<boolean> => {
         left = await leftovers();
-        processes = warm === 0 ? microvmProcesses(directory) : [];
+        living = [...new Set(microvmProcesses(directory).map(({ microvm }) => microvm))];
         const { microvms, runners, addresses, identities } = left;
-        return microvms.length + runners + addresses.length + identities + processes.length === 0 && left.warm === warm;
+        return microvms.length + runners + addresses.length + identities === 0 && left.warm === warm && living.length === warm;
       };
-      const tell = () => `left: ${JSON.stringify({ ...left, processes })}\n${lastWords()}`;
+      const tell = () => `left: ${JSON.stringify({ ...left, living })}\n${lastWords()}`;
       await until("nothing is left", nothing, { everyMs: 100, tell });
     },
   };
