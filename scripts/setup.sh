@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the tests use beyond npm, on Debian: git (the embedded GitLab's repositories) and curl (the guest agent's
-# HTTP client in images). Further Node versions come from npm into .cache/.
+# HTTP client in images). Further Node versions come from npm into .cache/, and the Pulumi CLI is built there from its Go
+# modules unless a recent one is installed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 missing=()
@@ -16,4 +17,5 @@ if [ "${#missing[@]}" -gt 0 ]; then
   DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends ca-certificates "${missing[@]}"
 fi
 node --import tsx scripts/other-nodes.ts install
+node --import tsx scripts/setup-pulumi.ts
 echo "setup: git $(git --version | cut -d' ' -f3), curl $(curl --version | head -n1 | cut -d' ' -f2)"
