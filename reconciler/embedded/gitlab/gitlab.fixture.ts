@@ -1,14 +1,13 @@
 import { execFile } from "node:child_process";
-import { rmSync } from "node:fs";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer, type IncomingHttpHeaders } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
-import { onTestFinished } from "vitest";
+import { afterAll, onTestFinished } from "vitest";
 import { type Clock, systemClock } from "../../model/clock.js";
-import { seededRandom } from "../host/manual-clock.fixture.js";
+import { seededRandom } from "./manual-clock.fixture.js";
 import { type EmbeddedGitLab, startEmbeddedGitLab } from "./start.js";
 
 const run = promisify(execFile);
@@ -73,6 +72,9 @@ export async function startTestGitLab(clock: Clock = systemClock): Promise<TestG
 }
 
 const folders = new Map<string, Promise<string>>();
+afterAll(async () => {
+  for (const folder of folders.values()) await rm(await folder, { recursive: true, force: true });
+});
 
 /** A folder with one commit. Tests that ask for the same share it, because every run of git takes its time. */
 function commitOf(files: Readonly<Record<string, string>>, branch: string, message: string): Promise<string> {
@@ -84,7 +86,6 @@ function commitOf(files: Readonly<Record<string, string>>, branch: string, messa
 
 async function makeCommit(files: Readonly<Record<string, string>>, branch: string, message: string): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "pushed-"));
-  process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
   for (const [name, text] of Object.entries(files)) {
     await mkdir(dirname(join(folder, name)), { recursive: true });
     await writeFile(join(folder, name), text);

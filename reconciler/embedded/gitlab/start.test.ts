@@ -1,22 +1,20 @@
-import { execFile } from "node:child_process";
-import { mkdir, readdir, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readlink, writeFile } from "node:fs/promises";
 import { connect, createServer } from "node:net";
 import { dirname, join } from "node:path";
-import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
 import { systemClock } from "../../model/clock.js";
-import { seededRandom, until } from "../host/manual-clock.fixture.js";
 import { oneJob, startTestGitLab } from "./gitlab.fixture.js";
+import { seededRandom, until } from "./manual-clock.fixture.js";
 import { startEmbeddedGitLab } from "./start.js";
 
-const run = promisify(execFile);
 const start = (listen: string, directory: string) =>
   startEmbeddedGitLab({ listen, directory, clock: systemClock, random: seededRandom(), token: "glpat-given" });
 
-/** Git processes of this GitLab: they were started in its directory. */
+/** The processes that work in this GitLab's directory: git is started there. */
 async function gitProcesses(directory: string): Promise<readonly string[]> {
-  const { stdout } = await run("sh", ["-c", 'for p in /proc/[0-9]*; do readlink "$p/cwd" 2>/dev/null; done; true']);
-  return stdout.split("\n").filter((cwd) => cwd.startsWith(`${directory}/repositories`) || cwd === directory);
+  const ids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
+  const folders = await Promise.all(ids.map((id) => readlink(`/proc/${id}/cwd`).catch(() => "")));
+  return folders.filter((folder) => folder === directory || folder.startsWith(`${directory}/repositories`));
 }
 
 describe("the embedded GitLab", () => {

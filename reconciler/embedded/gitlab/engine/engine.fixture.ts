@@ -1,5 +1,5 @@
-import { ManualClock, seededRandom } from "../../host/manual-clock.fixture.js";
 import type { JobDefinition, PipelineDefinition } from "../ci-file/definition.js";
+import { ManualClock, seededRandom } from "../manual-clock.fixture.js";
 import type { Change } from "./changes.js";
 import { createEngine, type Engine } from "./engine.js";
 import type { NewPipeline } from "./new-run.js";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { ManualClock, until } from "../../host/manual-clock.fixture.js";
 import { type Json, oneJob, type Receiver, startReceiver, startTestGitLab, type TestGitLab } from "../gitlab.fixture.js";
+import { ManualClock, until } from "../manual-clock.fixture.js";
 
 async function withHook(settings: Readonly<Record<string, unknown>> = {}, clock?: ManualClock) {
   const world = await startTestGitLab(clock);
