@@ -21,6 +21,8 @@ export interface VmDriver {
   create(vm: VmRequest): Promise<void>;
   /** Whether the VM's process lives. */
   isRunning(uid: string): boolean;
+  /** Takes the VM's power away, as a crash does; its disk stays. Nothing to do for one that does not run. */
+  powerOff(uid: string): Promise<void>;
   /** Ends a VM at once and removes all that belongs to it; nothing to do for one that is not known. */
   destroy(uid: string): Promise<void>;
   /** Ends and removes every VM. */

@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import type { JsonValue } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { IdleDriver } from "./idle-driver.fixture.js";
 import { ManualClock, seededRandom } from "./manual-clock.fixture.js";
+import { MemoryDriver } from "./memory-driver.js";
 import { type EmbeddedHost, startEmbeddedHost } from "./start-embedded-host.js";
 import { type WireClient, wireClient } from "./wire-client.fixture.js";
 
@@ -30,7 +30,7 @@ function withoutUid(answer: unknown): unknown {
 }
 
 describe("the embedded host answers as a flintlockd v0.11 was recorded to answer", () => {
-  const driver = new IdleDriver();
+  const driver = new MemoryDriver();
   let host: EmbeddedHost;
   let client: WireClient;
   const clock = new ManualClock();

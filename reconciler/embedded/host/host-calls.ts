@@ -20,6 +20,8 @@ export interface HostCallsOptions {
   readonly machine: HostMachine;
   readonly dials: DialBoard;
   readonly clock: Clock;
+  /** Ends the connection on which a call came, without a word. */
+  readonly cut: (peer: string) => void;
   /** The Basic token that every call must bring; none when left out. */
   readonly token?: string;
 }
@@ -34,9 +36,9 @@ export function hostCalls(options: HostCallsOptions): GrpcHandlers<typeof MicroV
         () => {
           const outcome = attempt(() => act(call.request));
           const lost = dials.takeLostAnswer();
-          if (lost === "hang") return;
-          if (lost === "cut") answer({ code: status.UNAVAILABLE, details: "Connection dropped" });
-          else if ("error" in outcome) answer(outcome.error);
+          if (lost === "cut") options.cut(call.getPeer());
+          if (lost !== undefined) return;
+          if ("error" in outcome) answer(outcome.error);
           else answer(null, outcome.answer);
         },
         (error: unknown) => answer(asStatus(error)),
@@ -83,6 +85,7 @@ function list(namespace: string, { machine, dials }: HostCallsOptions): MicroVM[
   if (dials.take("failedLists")) {
     throw new HostError(`${attempted}: reading content sha256:${"0".repeat(64)}: failed reading from content store`);
   }
+  if (dials.now.wedged) throw wedged(attempted, `${namespace || "default"}/a/b/${"0".repeat(26)}`);
   const listed = machine.list().filter(({ spec }) => namespace === "" || spec?.namespace === namespace);
   for (const microvm of listed) refuseWedged(attempted, microvm);
   return listed;
@@ -92,14 +95,19 @@ function list(namespace: string, { machine, dials }: HostCallsOptions): MicroVM[
 function refuseWedged(attempted: string, microvm: MicroVM | undefined): void {
   const spec = microvm?.spec;
   if (spec === undefined || !`${spec.namespace}${spec.id}`.includes("/")) return;
-  throw new HostError(`${attempted}: unexpected vmid format: ${spec.namespace}/${spec.id}/${spec.uid}`);
+  throw wedged(attempted, `${spec.namespace}/${spec.id}/${spec.uid}`);
+}
+
+function wedged(attempted: string, vmid: string): HostError {
+  return new HostError(`${attempted}: unexpected vmid format: ${vmid}`);
 }
 
 /** Resolves when the call may be handled; rejects with the refusal. */
 async function admit(headers: Metadata, { clock, dials, token }: HostCallsOptions): Promise<void> {
-  const { latencyMs, unavailable } = dials.now;
+  const { latencyMs } = dials.now;
   if (latencyMs > 0) await new Promise<void>((resolve) => clock.after(latencyMs, resolve));
-  if (unavailable) throw new HostError("the host is not available", status.UNAVAILABLE);
+  if (dials.now.hang) await new Promise<never>(() => undefined);
+  if (dials.isUnavailable()) throw new HostError("the host is not available", status.UNAVAILABLE);
   if (token === undefined) return;
   const [scheme = "", given = ""] = String(headers.get("authorization")[0] ?? "").split(" ", 2);
   if (scheme.toLowerCase() !== "basic") {

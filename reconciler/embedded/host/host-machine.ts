@@ -9,6 +9,7 @@ import { HostError } from "./host-error.js";
 import { keepSpec, shownSpec, tidySpec } from "./kept-spec.js";
 import { type Progress, shownStatus } from "./shown-status.js";
 import { ulid } from "./ulid.js";
+import { faultOfSpec, faultOfVmm, imagesOf } from "./vmm.js";
 
 /** How fast a host works. */
 export interface HostTimings {
@@ -42,34 +43,45 @@ interface Kept {
   state: State;
   retry: number;
   progress: Progress;
-  /** Takes back the timer of the next try; while it runs nothing else is done with the microVM. */
+  /** Before this time nothing is done with it, not even its removal. */
+  notBefore: number;
+  /** Takes back the timer of the next try. Without one, as after a restart of the daemon, a resync is the next try. */
   backoff?: () => void;
 }
 
-/** The microVMs of one host, and its one worker, which builds and removes them one after the other. */
+/**
+ * The microVMs of one host, and its one worker, which builds and removes them one after the other. Timers and queue live
+ * from `start` to `stop`, as long as a daemon does; specifications and VMs outlive it.
+ */
 export class HostMachine {
   private readonly microvms = new Map<string, Kept>();
   private readonly queue = new Set<string>();
+  private readonly pulled = new Set<string>();
   private working: Promise<void> | undefined;
   private readonly pauses = new Map<() => void, () => void>();
   private forgetResync: () => void = () => undefined;
-  private stopped = false;
+  private stopped = true;
 
-  constructor(private readonly options: HostMachineOptions) {
-    this.armResync();
+  constructor(private readonly options: HostMachineOptions) {}
+
+  /** The daemon begins, with a look at every microVM. */
+  start(): void {
+    this.stopped = false;
+    this.resync();
   }
 
   /** Takes a specification, or throws the host's refusal. The microVM is built later. */
   create(asked: MicroVMSpec): MicroVM {
     const tidied = tidySpec(asked);
     checkSpec(tidied);
-    const uid = ulid(this.options.clock.now(), this.options.random);
+    const uid = ulid(Math.max(this.now(), 0), this.options.random);
     const kept: Kept = {
       spec: Object.assign(keepSpec(tidied, uid), { uid }),
       version: 1,
       state: State.PENDING,
       retry: 0,
       progress: "nothing",
+      notBefore: 0,
     };
     this.microvms.set(uid, kept);
     this.enqueue(uid);
@@ -100,11 +112,15 @@ export class HostMachine {
     return true;
   }
 
-  /** Ends the worker's waits and settles when it rests. The microVMs are the driver's to end. */
+  /** The daemon ends: so do its waits and timers. Settles when the worker rests. The VMs are the driver's to end. */
   async stop(): Promise<void> {
     this.stopped = true;
     this.forgetResync();
-    for (const { backoff } of this.microvms.values()) backoff?.();
+    this.queue.clear();
+    for (const kept of this.microvms.values()) {
+      kept.backoff?.();
+      delete kept.backoff;
+    }
     for (const [takeBack, resume] of this.pauses) {
       takeBack();
       resume();
@@ -131,6 +147,7 @@ export class HostMachine {
   }
 
   private async reconcile(kept: Kept): Promise<void> {
+    if (kept.notBefore > this.now()) return;
     if (kept.state === State.DELETING) await this.remove(kept);
     else if (kept.state === State.PENDING && kept.retry > this.options.timings.retries) save(kept, State.FAILED, kept.retry);
     else if (kept.state === State.PENDING || (kept.state === State.CREATED && !this.isRunning(kept.spec.uid))) await this.build(kept);
@@ -139,11 +156,16 @@ export class HostMachine {
   private async build(kept: Kept): Promise<void> {
     const { dials, driver, timings } = this.options;
     const { uid } = kept.spec;
+    await this.pull(kept.spec);
     await this.pause(timings.buildMs);
     if (this.stopped) return;
     try {
-      if (dials.take("failedBuilds")) throw new HostError("a fault that was dialled in");
-      await driver.create({ uid, spec: kept.spec, metadata: decoded(kept.spec.metadata) });
+      const obstacle = dials.take("failedBuilds") ? "a fault that was dialled in" : faultOfSpec(kept.spec);
+      if (obstacle !== undefined) throw new HostError(obstacle);
+      const fault = faultOfVmm(kept.spec);
+      if (fault === undefined) await driver.create({ uid, spec: kept.spec, metadata: decoded(kept.spec.metadata) });
+      else this.tell("running", kept, new HostError(fault));
+      if (dials.take("crashes")) await driver.powerOff(uid);
       kept.progress = "built";
     } catch (error) {
       // Callers are not told why; no host tells them.
@@ -153,7 +175,7 @@ export class HostMachine {
       else this.enqueue(uid);
       return;
     }
-    if (isLeaving(kept) && !dials.now.loseDeletesWhileBuilding) this.enqueue(uid);
+    if (isLeaving(kept) && !dials.losesDelete()) this.enqueue(uid);
     else save(kept, State.CREATED, 0);
   }
 
@@ -175,18 +197,34 @@ export class HostMachine {
 
   private backOff(kept: Kept, state: State): void {
     save(kept, state, kept.retry + 1);
+    const delayMs = kept.retry * this.options.timings.backoffMs;
+    kept.notBefore = this.now() + delayMs;
     if (this.stopped) return;
-    kept.backoff = this.options.clock.after(kept.retry * this.options.timings.backoffMs, () => {
+    kept.backoff = this.options.clock.after(delayMs, () => {
       delete kept.backoff;
+      kept.notBefore = 0;
       this.enqueue(kept.spec.uid);
     });
   }
 
-  private armResync(): void {
-    this.forgetResync = this.options.clock.after(this.options.timings.resyncMs, () => {
-      for (const uid of this.microvms.keys()) this.enqueue(uid);
-      this.armResync();
-    });
+  private resync(): void {
+    for (const uid of this.microvms.keys()) this.enqueue(uid);
+    this.forgetResync = this.options.clock.after(this.options.timings.resyncMs, () => this.resync());
+  }
+
+  /** An image that was had before is there at once. */
+  private async pull(spec: MicroVMSpec): Promise<void> {
+    for (const image of imagesOf(spec)) {
+      if (this.pulled.has(image)) continue;
+      await this.pause(this.options.dials.now.pullMs);
+      if (this.stopped) return;
+      this.pulled.add(image);
+    }
+  }
+
+  /** The host's own clock, which may be wrong; its timers run with the real one. */
+  private now(): number {
+    return this.options.clock.now() + this.options.dials.now.clockOffsetMs;
   }
 
   private pause(delayMs: number): Promise<void> {

@@ -62,11 +62,14 @@ function fillIn(volume: Volume): void {
   volume.sizeInMb ??= 0;
 }
 
+/** The MAC of the interface at which the metadata service listens. */
+export const hostsOwnMac = "AA:FF:00:00:00:01";
+
 function hostsOwnInterface() {
   return create(NetworkInterfaceSchema, {
     deviceId: "eth0",
     type: NetworkInterface_IfaceType.TAP,
-    guestMac: "AA:FF:00:00:00:01",
+    guestMac: hostsOwnMac,
     address: { address: "169.254.0.1/16" },
   });
 }

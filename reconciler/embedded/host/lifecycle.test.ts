@@ -2,13 +2,13 @@ import type { JsonValue } from "@bufbuild/protobuf";
 import { status } from "@grpc/grpc-js";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { FireRunnerError } from "../../model/errors.js";
-import { IdleDriver } from "./idle-driver.fixture.js";
 import { ManualClock, seededRandom, until } from "./manual-clock.fixture.js";
+import { MemoryDriver } from "./memory-driver.js";
 import { type EmbeddedHost, type EmbeddedHostOptions, startEmbeddedHost } from "./start-embedded-host.js";
 import { type WireAnswer, type WireClient, wireClient } from "./wire-client.fixture.js";
 
 let clock: ManualClock;
-let driver: IdleDriver;
+let driver: MemoryDriver;
 let host: EmbeddedHost;
 let client: WireClient;
 
@@ -18,7 +18,7 @@ afterEach(stopHost);
 
 async function startHost(options: Partial<EmbeddedHostOptions>): Promise<void> {
   clock = new ManualClock();
-  driver = new IdleDriver();
+  driver = new MemoryDriver();
   host = await startEmbeddedHost({ listen: "127.0.0.1:0", driver, clock, random: seededRandom(), ...options });
   client = wireClient(host.address);
 }
@@ -384,7 +384,7 @@ describe("a host", () => {
   });
 
   it("says when its address is taken", async () => {
-    const starting = startEmbeddedHost({ listen: host.address, driver: new IdleDriver(), clock, random: seededRandom() });
+    const starting = startEmbeddedHost({ listen: host.address, driver: new MemoryDriver(), clock, random: seededRandom() });
     await expect(starting).rejects.toMatchObject({ code: "FR-INVALID", message: expect.stringContaining(host.address) });
   });
 });

@@ -1,4 +1,6 @@
-import type { Clock, Random } from "../../model/clock.js";
+import type { Clock } from "../../model/clock.js";
+
+export { seededRandom } from "./seeded-random.js";
 
 /** A clock whose time the test moves. */
 export class ManualClock implements Clock {
@@ -46,17 +48,6 @@ export class ManualClock implements Clock {
 /** Lets everything that needs no time of its own happen. */
 async function settle(): Promise<void> {
   for (let turn = 0; turn < 3; turn += 1) await new Promise((resolve) => setImmediate(resolve));
-}
-
-/** Unpredictability that is the same in every run. */
-export function seededRandom(seed = 1): Random {
-  let state = seed;
-  const next = () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return state / 2 ** 32;
-  };
-  const byte = () => Math.floor(next() * 256);
-  return { next, hex: (bytes) => Array.from({ length: bytes }, () => byte().toString(16).padStart(2, "0")).join("") };
 }
 
 /** Resolves once `condition` holds; rejects after ten seconds. */

@@ -85,12 +85,17 @@ class ProcessVms implements ProcessDriver {
     return this.vms.get(uid)?.alive ?? false;
   }
 
+  async powerOff(uid: string): Promise<void> {
+    const vm = this.vms.get(uid);
+    if (vm === undefined) return;
+    if (vm.alive && vm.child.pid !== undefined) kill(-vm.child.pid);
+    await within(endLimitMs, vm.ended, `VM ${uid} does not end`);
+  }
+
   async destroy(uid: string): Promise<void> {
     if (!uidForm.test(uid)) return;
-    const vm = this.vms.get(uid);
     const root = join(this.root, uid);
-    if (vm?.alive === true && vm.child.pid !== undefined) kill(-vm.child.pid);
-    if (vm !== undefined) await within(endLimitMs, vm.ended, `VM ${uid} does not end`);
+    await this.powerOff(uid);
     // Again, and loudly this time, should what was left not have ended.
     await killMarked(inside(root));
     await removeDirectory(root);

@@ -1,20 +1,20 @@
 import { isIP } from "node:net";
-import { Server, ServerCredentials } from "@grpc/grpc-js";
-import { MicroVM as MicroVMService } from "../../../proto/gen/services/microvm/v1alpha1/microvms_pb.js";
+import { ServerCredentials } from "@grpc/grpc-js";
 import { type MicroVM, MicroVMStatus_MicroVMState } from "../../../proto/gen/types/microvm_pb.js";
-import { grpcService } from "../../../proto/grpc.js";
 import type { Clock, Random } from "../../model/clock.js";
 import { FireRunnerError } from "../../model/errors.js";
 import { DialBoard, type HostDials } from "./dials.js";
 import type { VmDriver } from "./driver.js";
 import { hostCalls } from "./host-calls.js";
 import { HostMachine, type HostTimings, usualTimings } from "./host-machine.js";
+import { HostServer } from "./host-server.js";
 
 export interface EmbeddedHostOptions {
   /** `ADDRESS:PORT`; port 0 takes a free one. Beyond loopback a token is needed. */
   readonly listen: string;
   readonly driver: VmDriver;
   readonly clock: Clock;
+  /** Decides ids, the order of lists and the faults that happen by chance. */
   readonly random: Random;
   readonly timings?: Partial<HostTimings>;
   /** The Basic token that every call must bring. */
@@ -26,7 +26,7 @@ export interface EmbeddedHostOptions {
 }
 
 /** A microVM as the host itself knows it. */
-interface EmbeddedMicrovm {
+export interface EmbeddedMicrovm {
   readonly uid: string;
   readonly name: string;
   readonly namespace: string;
@@ -42,6 +42,12 @@ export interface EmbeddedHost {
   microvms(): readonly EmbeddedMicrovm[];
   /** Dials faults in, or out again. */
   dial(change: Partial<HostDials>): void;
+  /** The daemon ends: its port is closed, connections and timers are gone; the VMs run on. */
+  takeDown(): Promise<void>;
+  /** The daemon begins again at the same address, with the same microVMs, and looks at each of them. */
+  bringUp(): Promise<void>;
+  /** A VM loses its power; the host says `created` of it all the same, and starts it again at its next resync. */
+  powerOff(uid: string): Promise<void>;
   /** Ends every call and every microVM. */
   stop(): Promise<void>;
 }
@@ -52,33 +58,45 @@ export interface EmbeddedHost {
  */
 export async function startEmbeddedHost(options: EmbeddedHostOptions): Promise<EmbeddedHost> {
   const { driver, clock, random, token } = options;
-  checkAddress(options);
+  const { address, port: wanted } = readAddress(options);
   await driver.start();
-  const dials = new DialBoard();
+  const dials = new DialBoard(random);
   const onFault = options.onFault ?? (() => undefined);
   const machine = new HostMachine({ driver, clock, random, dials, onFault, timings: { ...usualTimings, ...options.timings } });
-  const server = new Server();
-  server.addService(grpcService(MicroVMService), { ...hostCalls({ machine, dials, clock, ...(token === undefined ? {} : { token }) }) });
-  const stop = async () => {
-    server.forceShutdown();
+  const cut = (peer: string) => server.cut(peer);
+  const calls = { ...hostCalls({ machine, dials, clock, cut, ...(token === undefined ? {} : { token }) }) };
+  const server = new HostServer({ address, credentials: options.credentials ?? ServerCredentials.createInsecure(), calls });
+  const takeDown = async () => {
+    await server.close();
     await machine.stop();
-    await driver.stop();
   };
   try {
-    const port = await bind(server, options);
+    const port = await server.open(wanted);
+    machine.start();
     return {
       address: `${options.listen.slice(0, options.listen.lastIndexOf(":"))}:${port}`,
       microvms: () => machine.list().flatMap((microvm) => tell(microvm, machine)),
       dial: (change) => dials.set(change),
-      stop,
+      takeDown,
+      async bringUp() {
+        await takeDown();
+        await server.open(port);
+        machine.start();
+      },
+      powerOff: (uid) => driver.powerOff(uid),
+      async stop() {
+        await takeDown();
+        await driver.stop();
+      },
     };
   } catch (error) {
-    await stop();
+    await driver.stop();
     throw error;
   }
 }
 
-function checkAddress({ listen, token }: EmbeddedHostOptions): void {
+/** Where to listen, as `net` wants it. */
+function readAddress({ listen, token }: EmbeddedHostOptions): { readonly address: string; readonly port: number } {
   const parts = /^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):(\d{1,5})$/.exec(listen);
   if (parts === null) throw refused(listen, "must be ADDRESS:PORT such as 127.0.0.1:9090");
   const address = (parts[1] ?? "").replace(/[[\]]/g, "");
@@ -86,19 +104,13 @@ function checkAddress({ listen, token }: EmbeddedHostOptions): void {
   if (!isLoopback && token === undefined) {
     throw refused(listen, "must be a loopback address unless a token is set, because whoever reaches it can run programs here");
   }
+  const port = Number(parts[2]);
+  if (port > 65_535) throw refused(listen, "must have a port of at most 65535");
+  return { address, port };
 }
 
 function refused(listen: string, accepted: string): FireRunnerError {
   return new FireRunnerError("FR-INVALID", `embedded host: listen: "${listen}" is refused: ${accepted}`);
-}
-
-function bind(server: Server, { listen, credentials }: EmbeddedHostOptions): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.bindAsync(listen, credentials ?? ServerCredentials.createInsecure(), (error, port) => {
-      if (error === null) resolve(port);
-      else reject(new FireRunnerError("FR-INVALID", `embedded host: cannot listen on ${listen}: ${error.message}`, { cause: error }));
-    });
-  });
 }
 
 const states = new Map<number, EmbeddedMicrovm["state"]>([

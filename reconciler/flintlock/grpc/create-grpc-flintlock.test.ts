@@ -1,7 +1,7 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { status } from "@grpc/grpc-js";
 import { afterEach, describe, expect, it } from "vitest";
-import { IdleDriver } from "../../embedded/host/idle-driver.fixture.js";
+import { MemoryDriver } from "../../embedded/host/memory-driver.js";
 import { ManualClock, seededRandom, until } from "../../embedded/host/manual-clock.fixture.js";
 import { type EmbeddedHost, type EmbeddedHostOptions, startEmbeddedHost } from "../../embedded/host/start-embedded-host.js";
 import { systemClock } from "../../model/clock.js";
@@ -32,7 +32,7 @@ function client(options: Partial<GrpcFlintlockOptions> = {}): FlintlockPort {
 
 async function embedded(options: Partial<EmbeddedHostOptions> = {}): Promise<{ host: EmbeddedHost; clock: ManualClock; at: Host }> {
   const clock = new ManualClock();
-  const host = await startEmbeddedHost({ listen: "127.0.0.1:0", driver: new IdleDriver(), clock, random: seededRandom(), ...options });
+  const host = await startEmbeddedHost({ listen: "127.0.0.1:0", driver: new MemoryDriver(), clock, random: seededRandom(), ...options });
   stops.push(() => host.stop());
   return { host, clock, at: hostAt(host.address) };
 }

@@ -2,7 +2,7 @@ import { toJson } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { MicroVMSpecSchema } from "../../../proto/gen/types/microvm_pb.js";
-import { IdleDriver } from "../../embedded/host/idle-driver.fixture.js";
+import { MemoryDriver } from "../../embedded/host/memory-driver.js";
 import { ManualClock, seededRandom } from "../../embedded/host/manual-clock.fixture.js";
 import { startEmbeddedHost } from "../../embedded/host/start-embedded-host.js";
 import { wireClient } from "../../embedded/host/wire-client.fixture.js";
@@ -143,7 +143,7 @@ describe("any request", () => {
   it("is refused with FR-INVALID, or taken by a host, which shows what was asked for", async () => {
     const host = await startEmbeddedHost({
       listen: "127.0.0.1:0",
-      driver: new IdleDriver(),
+      driver: new MemoryDriver(),
       clock: new ManualClock(),
       random: seededRandom(),
     });

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ServerCredentials } from "@grpc/grpc-js";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { IdleDriver } from "../../embedded/host/idle-driver.fixture.js";
+import { MemoryDriver } from "../../embedded/host/memory-driver.js";
 import { ManualClock, seededRandom } from "../../embedded/host/manual-clock.fixture.js";
 import { type EmbeddedHost, startEmbeddedHost } from "../../embedded/host/start-embedded-host.js";
 import { systemClock } from "../../model/clock.js";
@@ -38,7 +38,7 @@ async function serve(name: ServerName, options: { readonly clientsOf?: "ca"; rea
   const credentials = ServerCredentials.createSsl(ca, [pair], options.clientsOf !== undefined);
   const token = options.token === undefined ? {} : { token: options.token };
   const listen = "127.0.0.1:0";
-  const driver = new IdleDriver();
+  const driver = new MemoryDriver();
   const host = await startEmbeddedHost({ listen, driver, clock: new ManualClock(), random: seededRandom(), credentials, ...token });
   hosts.push(host);
   return host.address;
@@ -105,7 +105,7 @@ describe("a host with TLS", () => {
     expect((await failure(list(endpoint, { insecure: true }))).message).toContain("whether it wants TLS");
     const plain = await startEmbeddedHost({
       listen: "127.0.0.1:0",
-      driver: new IdleDriver(),
+      driver: new MemoryDriver(),
       clock: new ManualClock(),
       random: seededRandom(),
     });

@@ -1,13 +1,14 @@
 import type { VmDriver, VmRequest } from "./driver.js";
 
-/** VMs that are nothing but a note that they run. */
-export class IdleDriver implements VmDriver {
-  /** What Create was asked, in order. */
+/** VMs that are nothing but a note that they run: for whoever tests what speaks with a host, and needs no guests. */
+export class MemoryDriver implements VmDriver {
+  /** What it was asked to spawn, in order. */
   readonly asked: VmRequest[] = [];
+  /** The uids of the VMs that have power. */
   readonly running = new Set<string>();
-  /** When set, what a create or destroy fails with. */
+  /** When set, what spawning or removing a VM fails with. */
   fault: string | undefined;
-  /** While set, creates do not return. */
+  /** While set, VMs are not spawned before it resolves. */
   hold: Promise<void> | undefined;
   stopped = false;
 
@@ -22,6 +23,10 @@ export class IdleDriver implements VmDriver {
 
   isRunning(uid: string): boolean {
     return this.running.has(uid);
+  }
+
+  async powerOff(uid: string): Promise<void> {
+    this.running.delete(uid);
   }
 
   async destroy(uid: string): Promise<void> {
