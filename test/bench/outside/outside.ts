@@ -14,7 +14,7 @@ export interface OutsideCalls {
 }
 
 /** What came in so far. */
-export interface Seen {
+interface Seen {
   readonly creates: readonly Omit<ArrivedCreate, "bootData">[];
   /** When each job was read first. */
   readonly readAt: ReadonlyMap<number, number>;
