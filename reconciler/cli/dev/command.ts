@@ -6,6 +6,7 @@ import { createLogger } from "../../telemetry/logger.js";
 import type { Terminal } from "../terminal.js";
 import { untilAsked } from "../until-asked.js";
 import { devDirectory, stateDirArg, takeDevDirectory } from "./dev-state.js";
+import { faultsArg, readHostFaults } from "./host-faults.js";
 import { runPipeline } from "./run-pipeline.js";
 import { tidinessLine } from "./summary.js";
 import { awaitTidiness, isTidy } from "./tidiness.js";
@@ -37,22 +38,25 @@ export const devCommand = (terminal: Terminal) =>
     args: {
       once: { type: "boolean", default: false, description: "End after the pipeline: 0 when everything went as expected, otherwise 1" },
       project: { type: "string", valueHint: "path", description: "Run this folder's .gitlab-ci.yml instead of the quickstart's" },
+      ...faultsArg,
       ...stateDirArg,
     },
     async run({ args }) {
       const { print, style } = terminal;
+      const faults = readHostFaults(args.faults);
       const directory = args["state-dir"] ?? devDirectory(terminal.env);
       takeDevDirectory(directory);
       const logFile = join(directory, "service.log");
       const log = openSync(logFile, "w", 0o600);
       const logger = createLogger({ level: "info", env: terminal.env, destination: { write: (line) => writeSync(log, line) } });
       const { signal, asked } = untilAsked();
-      const world = await startDevWorld(directory, logger);
+      const world = await startDevWorld(directory, logger, faults);
       try {
         print(style("FireRunner's development world", "bold"));
         print(`  GitLab     ${world.state.gitlab.url}`);
         print(`  admin API  ${world.state.admin.url}`);
         print(`  log        ${logFile}`);
+        if (faults !== undefined) print(style(`  faults     ${faults.notice}`, "yellow"));
         print(`${style(world.notice, "yellow")}\n`);
         const succeeded = await runPipeline({
           folder: args.project ?? quickstartProject(),

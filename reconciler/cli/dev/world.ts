@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { systemRandom } from "../../control/random.js";
 import { type EmbeddedGitLab, startEmbeddedGitLab } from "../../embedded/gitlab/start.js";
 import { createProcessDriver } from "../../embedded/host/process-driver.js";
-import { type EmbeddedHost, startEmbeddedHost } from "../../embedded/host/start-embedded-host.js";
+import type { EmbeddedHost } from "../../embedded/host/start-embedded-host.js";
 import { type RunningService, startService } from "../../main.js";
 import { systemClock } from "../../model/clock.js";
 import { serviceSchema } from "../../model/service.js";
@@ -12,6 +12,7 @@ import type { Logger } from "../../telemetry/logger.js";
 import { devFleet } from "./dev-fleet.js";
 import { type DevState, removeDevState, takeDevDirectory, writeDevState } from "./dev-state.js";
 import { createGitLabClient, type GitLabClient } from "./gitlab-client.js";
+import { type HostFaults, startFaultyHost } from "./host-faults.js";
 import type { Leftovers } from "./tidiness.js";
 
 const hostCount = 2;
@@ -28,8 +29,8 @@ export interface DevWorld {
   stop(): Promise<void>;
 }
 
-/** Starts the world in a directory of its own; what an earlier one left there is removed. */
-export async function startDevWorld(directory: string, logger: Logger): Promise<DevWorld> {
+/** Starts the world in a directory of its own, its hosts with faults if any are given; what an earlier one left there is removed. */
+export async function startDevWorld(directory: string, logger: Logger, faults?: HostFaults): Promise<DevWorld> {
   takeDevDirectory(directory);
   const stops: (() => Promise<unknown>)[] = [];
   const stop = async () => {
@@ -41,7 +42,7 @@ export async function startDevWorld(directory: string, logger: Logger): Promise<
     let notice = "";
     for (let n = 1; n <= hostCount; n += 1) {
       const driver = createProcessDriver({ directory: join(directory, `host-${n}`), random: systemRandom });
-      const host = await startEmbeddedHost({ listen: anyPort, driver, clock: systemClock, random: systemRandom });
+      const host = await startFaultyHost({ listen: anyPort, driver, clock: systemClock, random: systemRandom }, faults, n);
       hosts.push(host);
       notice = driver.notice;
       stops.push(() => host.stop());

@@ -7,7 +7,7 @@ export interface FaultList {
   readonly dials: HostDials;
   /** Timings that let everything be seen within minutes: what a real host does after ten of them is done after one. */
   readonly timings: Partial<HostTimings>;
-  /** The same seed gives the same faults in the same order; taken from the clock when it was not given. */
+  /** The same seed gives the same faults in the same order. */
   readonly seed: number | undefined;
 }
 
