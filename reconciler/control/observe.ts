@@ -28,7 +28,7 @@ export function observe(from: ObserveFrom): Snapshot {
     const heard = vm.claimedAt === undefined ? undefined : guest.lastHeardAt(vm.name);
     if (heard !== undefined) heardAt.set(vm.name, heard);
   }
-  const operations = values(store, "operation");
+  const operations = values(store, "operation").filter(({ until }) => until === undefined || until > now);
   return {
     now,
     seed: { name: base32Name(from.random.hex(10)), trace: from.random.hex(14) },
@@ -47,7 +47,10 @@ export function observe(from: ObserveFrom): Snapshot {
     }),
     pools: values(store, "pool")
       .toSorted((a, b) => a.order - b.order)
-      .map(({ spec }) => ({ spec, paused: operations.some(({ subject }) => subject.kind === "pool" && subject.name === spec.name) })),
+      .map(({ spec }) => {
+        const told = operations.filter(({ subject }) => subject.kind === "pool" && subject.name === spec.name);
+        return { spec, paused: told.length > 0, draining: told.some(({ operation }) => operation === "drain") };
+      }),
     hints: values(store, "hint"),
     jobs: values(store, "job"),
     microvms,

@@ -6,7 +6,7 @@ import { FireRunnerError } from "../model/errors.js";
 import { type Fleet, fleetRefusals } from "../model/fleet.js";
 import { parseOrRefuse, type Refusal } from "../model/validation.js";
 import type { Store, Write } from "../store/port.js";
-import { whatNeeds } from "./references.js";
+import { buildRemoval, type WhenUsed } from "./removals.js";
 
 /** What an apply did with one record. `reordered`: the spec is as before, only its place among its kind has changed. */
 interface Applied {
@@ -21,12 +21,28 @@ interface Put<K extends DeclaredKind> {
   readonly record: Declared<Spec<K>>;
 }
 
+export interface PutOptions {
+  /** The generation that the record must have now, 0 for none (`FR-CONFLICT`). */
+  readonly ifGeneration?: number | undefined;
+  /** Who declares the record from now on; as before when it is left out. */
+  readonly managedBy?: string | undefined;
+}
+
+export interface RemoveOptions {
+  readonly ifGeneration?: number | undefined;
+  /** `refuse` when it is left out. See `Removals`. */
+  readonly whenUsed?: WhenUsed | undefined;
+}
+
 /** What people declare, written so that it always fits together. */
 export interface Declarations {
-  /** Creates or replaces one record. `ifGeneration` is the generation that it must have now, 0 for none (`FR-CONFLICT`). */
-  put<K extends DeclaredKind>(kind: K, name: string, body: unknown, ifGeneration?: number): Promise<Put<K>>;
-  /** Removes one record; `FR-NOT-FOUND`, `FR-CONFLICT`, or `FR-REFERENCED` naming what still needs it. */
-  remove(kind: DeclaredKind, name: string, ifGeneration?: number): Promise<void>;
+  /** Creates or replaces one record. */
+  put<K extends DeclaredKind>(kind: K, name: string, body: unknown, options?: PutOptions): Promise<Put<K>>;
+  /**
+   * Removes one record; `FR-NOT-FOUND`, `FR-CONFLICT`, or `FR-REFERENCED` naming what still needs it. A host or pool may
+   * be emptied instead: then the answer is what it still waits for, and the removal is to be asked for again.
+   */
+  remove(kind: DeclaredKind, name: string, options?: RemoveOptions): Promise<{ readonly usedBy: readonly string[] }>;
   /** Creates or replaces the records of a fleet, all of them or none; what it does not name stays. */
   apply(fleet: Fleet): Promise<readonly Applied[]>;
 }
@@ -71,25 +87,25 @@ export function createDeclarations({ store, clock }: DeclarationsOptions): Decla
     });
   }
 
-  function buildApply(fleet: Fleet): { writes: readonly Write[]; result: readonly Applied[] } {
+  function buildApply(fleet: Fleet, managedBy?: string): { writes: readonly Write[]; result: readonly Applied[] } {
     const refused = refusalsAgainst(store, fleet);
     if (refused.length > 0) {
       throw new FireRunnerError("FR-INVALID", refused.map(({ field, message }) => `${field}: ${message}`).join("\n"), {
         details: { refusals: refused },
       });
     }
-    const steps = declaredKinds.flatMap((kind) => plan(store, clock.now(), kind, fleet[fleetLists[kind]]));
+    const steps = declaredKinds.flatMap((kind) => plan(store, clock.now(), kind, fleet[fleetLists[kind]], managedBy));
     return { writes: steps.flatMap(({ write }) => (write === undefined ? [] : [write])), result: steps.map(({ applied }) => applied) };
   }
 
   return {
-    async put(kind, name, body, ifGeneration) {
+    async put(kind, name, body, { ifGeneration, managedBy } = {}) {
       const schema: z.ZodType<Spec> = declaredSchemas[kind];
       const spec = parseOrRefuse(schema, named(kind, name, body), `${kind} "${name}"`);
       return inTurn(async () => {
         const applied = await commit(() => {
           checkGeneration(store, kind, name, ifGeneration);
-          return buildApply(fleetOf(kind, spec));
+          return buildApply(fleetOf(kind, spec), managedBy);
         }).catch((error: unknown) => {
           throw aboutOne(error, kind, name);
         });
@@ -102,23 +118,13 @@ export function createDeclarations({ store, clock }: DeclarationsOptions): Decla
       });
     },
 
-    async remove(kind, name, ifGeneration) {
-      await inTurn(() =>
+    async remove(kind, name, { ifGeneration, whenUsed = "refuse" } = {}) {
+      return inTurn(() =>
         commit(() => {
           const stored = store.get(kind, name);
           if (stored === undefined) throw new FireRunnerError("FR-NOT-FOUND", `no ${kind} is called "${name}"`);
           checkGeneration(store, kind, name, ifGeneration);
-          const needs = whatNeeds(store, kind, name);
-          if (needs.length > 0) {
-            throw new FireRunnerError(
-              "FR-REFERENCED",
-              `${kind} "${name}" is still used by ${needs.join(", ")}; remove or change that first`,
-              {
-                details: { usedBy: needs },
-              },
-            );
-          }
-          return { writes: [{ kind, key: name, value: null, expect: stored.revision }], result: undefined };
+          return buildRemoval({ store, now: clock.now(), kind, name, revision: stored.revision }, whenUsed);
         }),
       );
     },
@@ -158,7 +164,7 @@ function refusalsAgainst(store: Reader, fleet: Fleet): readonly Refusal[] {
  * The writes that declare `specs`. Those that exist keep the places that they have among their kind, but in the order of
  * `specs`; new ones come after everything.
  */
-function plan<K extends DeclaredKind>(store: Reader, now: number, kind: K, specs: readonly Spec<K>[]) {
+function plan<K extends DeclaredKind>(store: Reader, now: number, kind: K, specs: readonly Spec<K>[], managedBy?: string) {
   const existing = new Map(store.list(kind).map((stored) => [stored.key, stored]));
   const after = Math.max(-1, ...[...existing.values()].map(({ value }) => value.order)) + 1;
   const known = specs.flatMap((spec) => existing.get(spec.name)?.value.order ?? []);
@@ -167,7 +173,7 @@ function plan<K extends DeclaredKind>(store: Reader, now: number, kind: K, specs
     const stored = existing.get(spec.name);
     const order = orders[index] ?? after + index;
     if (stored === undefined) {
-      const value = { spec, generation: 1, order, declaredAt: now };
+      const value = { spec, generation: 1, order, declaredAt: now, ...(managedBy === undefined ? {} : { managedBy }) };
       return {
         applied: { kind, name: spec.name, outcome: "created", generation: 1 },
         write: { kind, key: spec.name, value, expect: "absent" } as Write,
@@ -177,8 +183,10 @@ function plan<K extends DeclaredKind>(store: Reader, now: number, kind: K, specs
     const generation = stored.value.generation + (same ? 0 : 1);
     const outcome = same ? (stored.value.order === order ? "unchanged" : "reordered") : "changed";
     const applied = { kind, name: spec.name, outcome, generation } as const;
-    if (outcome === "unchanged") return { applied };
-    const value = { spec, generation, order, declaredAt: same ? stored.value.declaredAt : now };
+    const manager = managedBy ?? stored.value.managedBy;
+    if (outcome === "unchanged" && manager === stored.value.managedBy) return { applied };
+    const declaredAt = same ? stored.value.declaredAt : now;
+    const value = { spec, generation, order, declaredAt, ...(manager === undefined ? {} : { managedBy: manager }) };
     return { applied, write: { kind, key: spec.name, value, expect: stored.revision } as Write };
   });
 }

@@ -20,3 +20,9 @@ export const tagSchema = z.string().min(1).max(255);
 
 /** Free key/value labels, used by placement selectors. */
 export const labelsSchema = z.record(z.string().min(1).max(63), z.string().max(63));
+
+/** Who declares a record, for example `pulumi:PROJECT/STACK/RESOURCE`. */
+export const managedBySchema = z
+  .string()
+  .max(300, "must be at most 300 characters")
+  .regex(/^[!-~]([ -~]*[!-~])?$/, "must be printable ASCII");

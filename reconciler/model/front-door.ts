@@ -7,6 +7,8 @@ export const operationSchema = z.strictObject({
   operation: z.enum(["cordon", "drain", "pause", "forget"]),
   by: z.string().min(1).max(200),
   at: timestampSchema,
+  /** When it ends by itself: a removal renews its drain for as long as somebody waits for it. */
+  until: timestampSchema.optional(),
 });
 export type Operation = z.output<typeof operationSchema>;
 

@@ -223,6 +223,16 @@ describe("microVMs that are kept ready", () => {
     expect(decide({ microvms: [idle(1, vm)], pools: pools({ minIdle: 1 }), ...rest }).phaseOf(1)).toBe("deleting");
   });
 
+  it("are let go at once by a pool that drains, while those with a runner may still get a job", () => {
+    const { phaseOf } = decide({
+      jobs: jobs(1),
+      microvms: [idle(1), committed(2)],
+      identities: [runnerOf(2)],
+      pools: [{ spec: aPool({ minIdle: 2 }), paused: true, draining: true }],
+    });
+    expect([phaseOf(1), phaseOf(2)]).toEqual(["deleting", "assigned"]);
+  });
+
   it("are not made by a paused pool", () => {
     expect(decide({ pools: [{ spec: aPool({ minIdle: 2 }), paused: true }] }).made).toEqual([]);
   });

@@ -47,7 +47,10 @@ export interface ConnectionView {
 
 export interface PoolView {
   readonly spec: Pool;
+  /** Nothing new is made for it. */
   readonly paused: boolean;
+  /** It also gives up what idles, at once. */
+  readonly draining?: boolean;
 }
 
 /** An effect that was begun, or that waits for its next try. */

@@ -89,7 +89,8 @@ export function countsAgainstPool(draft: Draft, vm: Microvm): boolean {
 }
 
 function isStray(draft: Draft, vm: Microvm): boolean {
-  const pool = draft.pools.get(vm.pool)?.spec;
+  const view = draft.pools.get(vm.pool);
+  const pool = view?.spec;
   const size = pool?.sizes[vm.sizeName];
   if (pool === undefined || size === undefined || pool.connection !== vm.connection) return true;
   // What was not sent yet finds another host sooner than this one finds back.
@@ -97,7 +98,7 @@ function isStray(draft: Draft, vm: Microvm): boolean {
   if (vm.phase === "allocated" && (host === undefined || whyClosed(draft, host) !== undefined)) return true;
   if (vm.identity) return false;
   const drifted = vm.image !== pool.image || vm.size.vcpu !== size.vcpu || vm.size.memoryMb !== size.memoryMb;
-  return drifted || host?.standing === "draining";
+  return drifted || host?.standing === "draining" || view?.draining === true;
 }
 
 function furthestFirst(a: Microvm, b: Microvm): number {

@@ -1,17 +1,25 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { z } from "zod";
 import { type Declared, type DeclaredKind, declaredKinds, type Spec } from "../../model/declared.js";
 import { FireRunnerError } from "../../model/errors.js";
-import { nameSchema } from "../../model/fields.js";
+import { managedBySchema, nameSchema } from "../../model/fields.js";
 import { parseOrRefuse } from "../../model/validation.js";
 import type { Store } from "../../store/port.js";
 import { type Declarations, fleetLists } from "../declarations.js";
+import { whenUsedValues } from "../removals.js";
+
+const putQuery = z.strictObject({ managedBy: managedBySchema.optional() });
+const deleteQuery = z.strictObject({ whenUsed: z.enum(whenUsedValues).optional() });
 
 export interface DeclaredDependencies {
   readonly store: Store;
   readonly declarations: Declarations;
 }
 
-/** GET, PUT and DELETE of hosts, images, connections and pools. The generation is the `ETag`; `If-Match` asks for it. */
+/**
+ * GET, PUT and DELETE of hosts, images, connections and pools. The generation is the `ETag`; `If-Match` asks for it.
+ * `PUT ?managedBy=` says who declares; `DELETE ?whenUsed=drain` answers 202 for as long as something uses the record.
+ */
 export function registerDeclaredRoutes(app: FastifyInstance, { store, declarations }: DeclaredDependencies): void {
   for (const kind of declaredKinds) {
     const list = `/v1/${fleetLists[kind]}`;
@@ -31,13 +39,15 @@ export function registerDeclaredRoutes(app: FastifyInstance, { store, declaratio
 
     app.put<{ Params: { name: string } }>(`${list}/:name`, async (request, reply) => {
       const name = nameOf(request, kind);
-      const { outcome, record } = await declarations.put(kind, name, request.body, expected(request));
+      const { managedBy } = parseOrRefuse(putQuery, request.query, "query");
+      const { outcome, record } = await declarations.put(kind, name, request.body, { ifGeneration: expected(request), managedBy });
       return answer(reply.code(outcome === "created" ? 201 : 200), record);
     });
 
     app.delete<{ Params: { name: string } }>(`${list}/:name`, async (request, reply) => {
-      await declarations.remove(kind, request.params.name, expected(request));
-      return reply.code(204).send();
+      const { whenUsed } = parseOrRefuse(deleteQuery, request.query, "query");
+      const { usedBy } = await declarations.remove(kind, request.params.name, { ifGeneration: expected(request), whenUsed });
+      return usedBy.length === 0 ? reply.code(204).send() : reply.code(202).send({ usedBy });
     });
   }
 }

@@ -1,0 +1,84 @@
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { fleetSchema } from "../model/fleet.js";
+import type { Store } from "../store/port.js";
+import { createDeclarations, type Declarations } from "./declarations.js";
+import { fleetInput, newStore } from "./listeners.fixture.js";
+
+let store: Store;
+let declarations: Declarations;
+let now = 1_000;
+
+beforeEach(async () => {
+  store = newStore();
+  now = 1_000;
+  declarations = createDeclarations({ store, clock: { now: () => now } });
+  await declarations.apply(fleetSchema.parse(fleetInput));
+});
+afterEach(() => store.stop());
+
+async function aMicrovm(): Promise<void> {
+  const value = {
+    name: "vm-a",
+    pool: "small",
+    connection: "gitlab",
+    image: "base",
+    sizeName: "small",
+    size: { vcpu: 1, memoryMb: 512 },
+    host: "rack-1",
+    mac: "02:00:00:00:00:01",
+    phase: "parked",
+    identity: false,
+    traceId: "0f".repeat(16),
+    allocatedAt: 1,
+  } as const;
+  await store.commit({ writes: [{ kind: "microvm", key: "vm-a", value, expect: "absent" }] });
+}
+
+const operations = () => store.list("operation").map(({ value }) => value);
+
+describe("removing what is in use", () => {
+  it.each(["host", "pool"] as const)("a %s is refused, unless it may drain: then it is told what it waits for", async (kind) => {
+    await aMicrovm();
+    const name = kind === "host" ? "rack-1" : "small";
+    await expect(declarations.remove(kind, name)).rejects.toMatchObject({ code: "FR-REFERENCED" });
+    expect(operations()).toEqual([]);
+    expect(await declarations.remove(kind, name, { whenUsed: "drain" })).toEqual({ usedBy: ['microVM "vm-a"'] });
+    expect(operations()).toMatchObject([{ subject: { kind, name }, operation: "drain", until: 61_000 }]);
+    now = 31_000;
+    await declarations.remove(kind, name, { whenUsed: "drain" });
+    expect(operations()).toMatchObject([{ at: 31_000, until: 91_000 }]);
+  });
+
+  it("it goes with its drain once nothing uses it any more", async () => {
+    await aMicrovm();
+    await declarations.remove("pool", "small", { whenUsed: "drain" });
+    await store.commit({ writes: [{ kind: "microvm", key: "vm-a", value: null, expect: "any" }] });
+    expect(await declarations.remove("pool", "small", { whenUsed: "drain" })).toEqual({ usedBy: [] });
+    expect(store.get("pool", "small")).toBeUndefined();
+    expect(operations()).toEqual([]);
+  });
+
+  it("a host's machine may be given up, a pool's microVMs may not", async () => {
+    await aMicrovm();
+    expect(await declarations.remove("host", "rack-1", { whenUsed: "forget" })).toEqual({ usedBy: ['microVM "vm-a"'] });
+    expect(operations()).toMatchObject([{ operation: "forget" }]);
+    await expect(declarations.remove("pool", "small", { whenUsed: "forget" })).rejects.toMatchObject({
+      code: "FR-INVALID",
+      message: expect.stringContaining("refuse, drain"),
+    });
+  });
+});
+
+describe("who manages a record", () => {
+  const image = fleetInput.images[0];
+  const managed = () => store.get("image", "base")?.value;
+
+  it("is told with it, kept by those who do not say, and moves no generation", async () => {
+    await declarations.put("image", "base", image, { managedBy: "pulumi:ci/prod/base" });
+    expect(managed()).toMatchObject({ managedBy: "pulumi:ci/prod/base", generation: 1 });
+    await declarations.put("image", "base", { ...image, arch: "arm64" });
+    expect(managed()).toMatchObject({ managedBy: "pulumi:ci/prod/base", generation: 2 });
+    await declarations.put("image", "base", { ...image, arch: "arm64" }, { managedBy: "somebody else" });
+    expect(managed()).toMatchObject({ managedBy: "somebody else", generation: 2 });
+  });
+});
