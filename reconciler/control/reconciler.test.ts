@@ -56,6 +56,14 @@ describe("one job", () => {
   });
 });
 
+it("gives a stolen credential no second job", async () => {
+  const world = await aWorld({ tokenStolen: 1 }, { maxMicrovms: 1 });
+  await world.run(30_000);
+  for (let n = 0; n < 3; n++) world.forge.push(["vm"], 5_000, "success");
+  await end(world);
+  expect(made(world)).toBe(3);
+});
+
 describe("a pool that is full", () => {
   it("serves twenty jobs with two microVMs at a time", async () => {
     const world = await aWorld({}, { maxMicrovms: 2 });

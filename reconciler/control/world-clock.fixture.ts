@@ -103,11 +103,13 @@ export class WorldRandom implements Random {
   }
 
   hex(bytes: number): string {
-    return Array.from({ length: bytes }, () =>
-      Math.floor(this.next() * 256)
+    let text = "";
+    while (text.length < 2 * bytes) {
+      text += Math.floor(this.next() * 2 ** 32)
         .toString(16)
-        .padStart(2, "0"),
-    ).join("");
+        .padStart(8, "0");
+    }
+    return text.slice(0, 2 * bytes);
   }
 
   /** A whole number from `low` to `high`, both included. */

@@ -19,6 +19,8 @@ export interface Dials {
   guestRestarts: number;
   runnerGivesUp: number;
   jobCancelled: number;
+  /** A job takes its runner's token and asks for another one with it: it may get one where the pause comes late. */
+  tokenStolen: number;
 }
 
 export const calm: Readonly<Dials> = {
@@ -39,6 +41,7 @@ export const calm: Readonly<Dials> = {
   guestRestarts: 0,
   runnerGivesUp: 0,
   jobCancelled: 0,
+  tokenStolen: 0,
 };
 
 /** Some of the faults, each at its own strength. */
@@ -48,5 +51,7 @@ export function someFaults(random: WorldRandom): Dials {
     if (random.chance(0.4)) dials[name] = random.pick([0.02, 0.1, 0.3]);
   }
   if (random.chance(0.1)) dials.hookLost = 1;
+  // Whether it succeeds is a matter of who is faster; that it does not when nothing fails is tested on its own.
+  dials.tokenStolen = 0;
   return dials;
 }

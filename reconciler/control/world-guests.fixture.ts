@@ -116,7 +116,10 @@ export class WorldGuests {
     const until = this.clock.now() + (this.random.chance(this.dials.runnerGivesUp) ? 1_000 : runnerWaitMs);
     while (machine.on && this.clock.now() < until) {
       const job = this.forge.request(token);
-      if (job !== undefined) return this.work(machine, job);
+      if (job !== undefined) {
+        if (this.random.chance(this.dials.tokenStolen)) this.clock.after(2_000, () => this.steal(machine, token));
+        return this.work(machine, job);
+      }
       // A guest whose microVM was told to go hears it with its next heartbeat.
       const vm = this.door.store.get("microvm", machine.record.name)?.value;
       if (this.door.isOpen() && (vm === undefined || isLeaving(vm))) return true;
@@ -138,6 +141,11 @@ export class WorldGuests {
     this.forge.finish(job, job.outcome);
     await this.clock.sleep(this.random.between(20, 200));
     return true;
+  }
+
+  private steal(machine: Machine, token: string): void {
+    const job = this.forge.request(token);
+    if (job !== undefined) void this.work(machine, job);
   }
 
   private async report(machine: Machine, change: (report: GuestReport) => GuestReport): Promise<void> {

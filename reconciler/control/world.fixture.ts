@@ -178,8 +178,11 @@ export class World {
   async run(forMs: number, done: () => boolean = () => false): Promise<void> {
     const until = this.clock.now() + forMs;
     await this.settle();
+    let checked = -1;
     while (this.violations.length === 0 && !done() && this.clock.fireNext(until)) {
       await this.settle();
+      if (this.activity === checked) continue;
+      checked = this.activity;
       this.check(this);
     }
   }

@@ -40,7 +40,11 @@ export function effectKey(effect: Effect): string {
   }
 }
 
-/** Whose bounded queue the effect waits in: one host's or one forge's. */
+/**
+ * Whose bounded queue the effect waits in: one host's or one forge's. Jobs are read in a queue of their own, so that a
+ * burst of hints holds up no runner.
+ */
 export function effectLane(effect: Effect): string {
+  if (effect.kind === "readJob") return `jobs/${effect.connection}`;
   return "host" in effect ? `host/${effect.host}` : `connection/${effect.connection}`;
 }

@@ -56,9 +56,9 @@ describe("hints", () => {
     ]);
   });
 
-  it("are followed thirty-two at a time", () => {
-    const under = Array.from({ length: 30 }, (_, n) => [`readJob:forge/7/${n + 1}`, { state: "in-flight" }] as const);
-    const hints = Array.from({ length: 60 }, (_, n) => hint(n + 1));
+  it("are followed two hundred and fifty-six at a time", () => {
+    const under = Array.from({ length: 254 }, (_, n) => [`readJob:forge/7/${n + 1}`, { state: "in-flight" }] as const);
+    const hints = Array.from({ length: 300 }, (_, n) => hint(n + 1));
     expect(decide({ hints, effects: new Map(under) }).effects).toHaveLength(2);
   });
 

@@ -1,8 +1,8 @@
 import { isFinished } from "../model/job.js";
 import type { Draft } from "./draft.js";
 
-/** How many jobs of one forge are read at once. */
-const readsPerConnection = 32;
+/** How many reads of one forge's jobs are handed out and not answered: enough to last until the next pass. */
+const readsPerConnection = 256;
 /** How soon a host is listed again while a Create's answer is in doubt. */
 const doubtMs = 1_000;
 /** A hint that could not be followed for this long is given up: polls look at everything that is still active. */

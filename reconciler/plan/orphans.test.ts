@@ -48,8 +48,8 @@ describe("what stands on a host without a record", () => {
     expect(microvms).toMatchObject([{ phase: "draining" }]);
   });
 
-  it("is left alone when it is being deleted already", () => {
-    expect(look([stray({ state: "deleting" })]).microvms).toEqual([]);
+  it("keeps its room and its addresses to itself while it is being deleted", () => {
+    expect(look([stray({ state: "deleting" })]).microvms).toMatchObject([{ name: "vm-stray", phase: "draining" }]);
   });
 });
 

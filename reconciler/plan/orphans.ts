@@ -14,14 +14,13 @@ export function adoptOrphans(draft: Draft): void {
     if (view.standing === "forgotten" || view.observation === undefined) continue;
     const foreign: string[] = [];
     for (const shown of view.observation.microvms.values()) {
-      if (shown.state === "deleting") continue;
       if (shown.mark === undefined) {
         if (!draft.microvms.has(shown.name)) foreign.push(shown.uid);
         continue;
       }
       const record = draft.microvms.get(shown.mark.vm);
       if (record === undefined) adopt(draft, view, shown, shown.mark);
-      else if (record.uid !== undefined && record.uid !== shown.uid)
+      else if (record.uid !== undefined && record.uid !== shown.uid && shown.state !== "deleting")
         draft.begin({ kind: "deleteDouble", host: view.spec.name, uid: shown.uid });
     }
     reportForeign(draft, view.spec.name, foreign);
