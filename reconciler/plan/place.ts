@@ -30,8 +30,8 @@ interface Ledger {
 }
 
 interface Network {
-  readonly addresses: Set<number>;
-  readonly macs: Set<string>;
+  /** The MACs that are given out, or the addresses where the network is static: there each has its own MAC. */
+  readonly taken: Set<string>;
   /** The search goes on behind what was given out last, so that a released address is taken again late. */
   cursor: number;
 }
@@ -157,19 +157,18 @@ function freeShare({ host: { capacity }, room }: Ledger): number {
   return Math.min(room.vcpu / capacity.vcpu, room.memoryMb / capacity.memoryMb, room.microvms / capacity.microvms);
 }
 
-function networkOf({ microvms }: Ledger): Network {
-  const network: Network = { addresses: new Set(), macs: new Set(microvms.map((vm) => vm.mac)), cursor: 0 };
-  let latest = -1;
+function networkOf({ host, microvms }: Ledger): Network {
+  if (host.network.mode === "dhcp") return { taken: new Set(microvms.map((vm) => vm.mac)), cursor: 0 };
+  const taken = new Set<string>();
+  let latest: Microvm | undefined;
   for (const vm of microvms) {
-    const address = parseIpv4(vm.address?.split("/")[0] ?? "");
-    if (address === undefined) continue;
-    network.addresses.add(address);
-    if (vm.allocatedAt < latest || (vm.allocatedAt === latest && address < network.cursor)) continue;
-    network.cursor = address;
-    latest = vm.allocatedAt;
+    taken.add(ipOf(vm));
+    if (latest === undefined || vm.allocatedAt >= latest.allocatedAt) latest = vm;
   }
-  return network;
+  return { taken, cursor: (latest === undefined ? undefined : parseIpv4(ipOf(latest))) ?? 0 };
 }
+
+const ipOf = ({ address = "" }: Microvm): string => address.slice(0, address.indexOf("/"));
 
 function assignAddress(ledger: Ledger): Place | undefined {
   ledger.network ??= networkOf(ledger);
@@ -179,7 +178,7 @@ function assignAddress(ledger: Ledger): Place | undefined {
 
 function assignMac(host: string, given: Network): Place {
   do given.cursor += 1;
-  while (given.macs.has(macOf(host, given.cursor)));
+  while (given.taken.has(macOf(host, given.cursor)));
   return { host, mac: macOf(host, given.cursor) };
 }
 
@@ -192,10 +191,11 @@ function assignStatic(host: string, network: { readonly subnet: string; readonly
   for (let step = 0; step < guests; step++) {
     const offset = ((begin + step) % guests) + 1;
     const address = subnet.first + offset;
-    if (address === gateway || given.addresses.has(address)) continue;
-    given.addresses.add(address);
+    const ip = formatIpv4(address);
+    if (address === gateway || given.taken.has(ip)) continue;
+    given.taken.add(ip);
     given.cursor = address;
-    return { host, mac: macOf(host, offset), address: `${formatIpv4(address)}/${subnet.prefix}` };
+    return { host, mac: macOf(host, offset), address: `${ip}/${subnet.prefix}` };
   }
   return undefined;
 }
