@@ -7,8 +7,8 @@ import { fileURLToPath } from "node:url";
 export interface FoundPulumi {
   readonly kind: "found";
   readonly version: string;
-  /** What goes before `PATH`: the command, its language host for Node.js, and the launcher of dynamic providers. */
-  readonly folders: readonly string[];
+  /** What goes before `PATH`: the folder with the command, its language host for Node.js, and the launcher of dynamic providers. */
+  readonly folder: string;
 }
 
 /** Why there is none, and how to get it: one line. */
@@ -29,13 +29,16 @@ export const builtFolder = join(root, ".cache", "pulumi", builtVersion);
 const oldestMinor = 216;
 const command = "pulumi";
 const languageHost = "pulumi-language-nodejs";
+/** Starts dynamic providers; it comes with the SDK. */
+const launcher = "pulumi-resource-pulumi-nodejs";
+export const launcherSource = join(root, "node_modules", "@pulumi", "pulumi", launcher);
 
-/** An installed Pulumi when there is a recent one with its language host, else the one that `npm run setup` built. */
+/** An installed Pulumi when there is a recent one with what it needs for Node.js, else the one that `npm run setup` built. */
 export function findPulumi(): FoundPulumi | MissingPulumi {
   const installed = installedPulumi();
   if (installed !== undefined) return installed;
-  if ([command, languageHost].every((name) => existsSync(join(builtFolder, name)))) {
-    return { kind: "found", version: builtVersion, folders: [builtFolder, launcherFolder] };
+  if ([command, languageHost, launcher].every((name) => existsSync(join(builtFolder, name)))) {
+    return { kind: "found", version: builtVersion, folder: builtFolder };
   }
   return {
     kind: "missing",
@@ -44,18 +47,15 @@ export function findPulumi(): FoundPulumi | MissingPulumi {
   };
 }
 
-/** The script that starts dynamic providers comes with the SDK. */
-const launcherFolder = join(root, "node_modules", "@pulumi", "pulumi");
-
 function installedPulumi(): FoundPulumi | undefined {
   const path = onPath(command);
   if (path === undefined) return undefined;
   const folder = dirname(path);
-  if (!existsSync(join(folder, languageHost)) && onPath(languageHost) === undefined) return undefined;
+  if ([languageHost, launcher].some((name) => !existsSync(join(folder, name)) && onPath(name) === undefined)) return undefined;
   const env = { ...process.env, PULUMI_SKIP_UPDATE_CHECK: "true" };
   const version = /^v?(3\.(\d+)\.\d+)/.exec(spawnSync(path, ["version"], { encoding: "utf8", env, timeout: 60_000 }).stdout ?? "");
   if (version?.[1] === undefined || Number(version[2]) < oldestMinor) return undefined;
-  return { kind: "found", version: version[1], folders: [folder, launcherFolder] };
+  return { kind: "found", version: version[1], folder };
 }
 
 function onPath(name: string): string | undefined {

@@ -4,10 +4,11 @@
  * suite `pulumi` works without. A build that fails is one.
  */
 import { spawnSync } from "node:child_process";
-import { mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { copyFileSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { builtFolder, builtVersion, findPulumi } from "./pulumi-cli.js";
+import { whyNoGo } from "./go-toolchain.js";
+import { builtFolder, builtVersion, findPulumi, launcherSource } from "./pulumi-cli.js";
 
 interface Component {
   readonly name: string;
@@ -37,27 +38,6 @@ const components: readonly Component[] = [
 const modules = fileURLToPath(new URL("pulumi-cli", import.meta.url));
 const deadlineMs = 30 * 60_000;
 
-/** Why there is no Go that can build the modules, or undefined when there is one. */
-function goMissing(): string | undefined {
-  const needed = /^go (\S+)$/m.exec(readFileSync(join(modules, "cli", "go.mod"), "utf8"))?.[1] ?? "";
-  const get = `get Go ${needed} or newer from https://go.dev/dl (Debian's golang may be too old), then run \`npm run setup\` again`;
-  // Asked for within the module: a Go that can fetch a newer one for it answers with that.
-  const { status, stdout } = spawnSync("go", ["env", "GOVERSION"], { cwd: join(modules, "cli"), encoding: "utf8", timeout: 300_000 });
-  if (status !== 0 && spawnSync("go", ["version"], { timeout: 60_000 }).status !== 0) return `there is no Go on PATH: ${get}`;
-  const version = stdout.trim().replace(/^go/, "");
-  if (status !== 0 || isOlder(version, needed)) return `the Go on PATH is too old${version === "" ? "" : ` (${version})`}: ${get}`;
-  return undefined;
-}
-
-function isOlder(version: string, needed: string): boolean {
-  const [a, b] = [version, needed].map((text) => text.split(/[.-]/).map((part) => Number.parseInt(part, 10) || 0));
-  for (const [index, part] of (b ?? []).entries()) {
-    const own = a?.[index] ?? 0;
-    if (own !== part) return own < part;
-  }
-  return false;
-}
-
 function build({ name, module, package: path, flags }: Component, folder: string): boolean {
   console.log(`setup: building ${name} from its Go module`);
   const args = ["build", "-mod=readonly", "-trimpath", "-buildvcs=false", ...flags, "-o", join(folder, name), path];
@@ -69,10 +49,10 @@ function build({ name, module, package: path, flags }: Component, folder: string
 function setUp(): boolean {
   const found = findPulumi();
   if (found.kind === "found") {
-    console.log(`setup: pulumi ${found.version} in ${found.folders[0]}`);
+    console.log(`setup: pulumi ${found.version} in ${found.folder}`);
     return true;
   }
-  const missing = goMissing();
+  const missing = whyNoGo(join(modules, "cli"), process.env);
   if (missing !== undefined) {
     console.error(`setup: the Pulumi CLI is left out, and with it the suite \`npm run test:pulumi\`; ${missing}`);
     return true;
@@ -86,6 +66,7 @@ function setUp(): boolean {
       console.error("setup: building the Pulumi CLI failed; what `go` said is above");
       return false;
     }
+    copyFileSync(launcherSource, join(unfinished, basename(launcherSource)));
     rmSync(builtFolder, { recursive: true, force: true });
     mkdirSync(dirname(builtFolder), { recursive: true });
     renameSync(unfinished, builtFolder);
