@@ -60,7 +60,7 @@ async function learn(connection: Connection, read: ForgeJob, readAt: number, { p
   await writes.update("job", key, (known) => {
     if (known === undefined && !isWorthKnowing(read, connection, ports.store)) return undefined;
     // One that went back to waiting for something else than a runner is read again when it asks for one.
-    if (known !== undefined && isDormant(read.status)) return null;
+    if (known?.status === "pending" && known.readAt <= readAt && isDormant(read.status)) return null;
     return jobRecord(connection.name, known, read, readAt, () => ports.random.hex(16));
   });
 }
@@ -106,7 +106,8 @@ async function sweep(connection: Connection, { ports, settings, soft, writes }: 
   const found = await ports.forge.findRunners(connection, `firerunner/${settings.owner}/`);
   for (const { runnerId, description } of found) {
     const parts = parseRunnerDescription(settings.owner, description);
-    if (parts === undefined) continue;
+    // After the loss of a store, what is not declared again yet is left alone.
+    if (parts === undefined || ports.store.get("pool", parts.pool) === undefined) continue;
     const known = ports.store.get("identity", parts.vm)?.value;
     if (known === undefined) {
       const leftover = {
@@ -129,8 +130,9 @@ async function sweep(connection: Connection, { ports, settings, soft, writes }: 
         },
       ]);
     } else if (known.runnerId !== undefined && known.runnerId !== runnerId) {
-      // A second runner of one description comes of a POST in doubt: nobody ever saw its token.
-      await ports.forge.deleteRunner(connection, runnerId);
+      // A second runner of one description comes of a POST in doubt: nobody saw its token, unless the record is a later one.
+      const running = await ports.forge.runningJobs(connection, runnerId);
+      if (running.length === 0) await ports.forge.deleteRunner(connection, runnerId);
     }
   }
   const now = ports.clock.now();
