@@ -6,65 +6,155 @@ import { type ErrorCode, errorCodes, FireRunnerError } from "../reconciler/model
 export interface AdminApi {
   readonly url: string;
   readonly token: string;
+  /** Ends calls under way. */
+  readonly signal?: AbortSignal;
 }
 
 /** A declared record as the admin API answers it. */
 export interface DeclaredAnswer<K extends DeclaredKind> {
   readonly spec: Spec<K>;
   readonly generation: number;
+  readonly managedBy?: string | undefined;
+}
+
+export interface PutOptions {
+  /** The generation that the record must have now, 0 for none; anything else is `FR-CONFLICT`. */
+  readonly ifGeneration?: number;
+  /** Who declares it from now on; as before when it is left out. */
+  readonly managedBy?: string | undefined;
+}
+
+/** What a removal does when the record is still in use: refuse, let it drain, or (hosts) give up what runs there. */
+export type WhenUsed = "refuse" | "drain" | "forget";
+
+/** Whether a record is gone, or what still uses it. */
+export type Removal = { readonly removed: true } | { readonly removed: false; readonly usedBy: readonly string[] };
+
+/** What the service says about one thing that it depends on. */
+export interface Check {
+  readonly name: string;
+  readonly ok: boolean;
+  readonly message?: string | undefined;
 }
 
 const deadlineMs = 15_000;
-const refusalSchema = z.object({ code: z.enum(Object.keys(errorCodes) as [ErrorCode, ...ErrorCode[]]), message: z.string() });
+const refusalSchema = z.object({
+  code: z.enum(Object.keys(errorCodes) as [ErrorCode, ...ErrorCode[]]),
+  message: z.string(),
+  details: z.record(z.string(), z.unknown()).optional(),
+});
+const namesSchema = z.object({ items: z.array(z.object({ spec: z.object({ name: z.string() }) })) });
+const checksSchema = z.object({ checks: z.array(z.object({ name: z.string(), ok: z.boolean(), message: z.string().optional() })) });
+const usedSchema = z.object({ usedBy: z.array(z.string()) });
 
 /** Creates or replaces a record by its name. */
-export async function putDeclared<K extends DeclaredKind>(api: AdminApi, kind: K, spec: Spec<K>): Promise<DeclaredAnswer<K>> {
-  return answer(kind, await call(api, "PUT", kind, spec.name, spec));
+export async function putDeclared<K extends DeclaredKind>(
+  api: AdminApi,
+  kind: K,
+  spec: Spec<K>,
+  { ifGeneration, managedBy }: PutOptions = {},
+): Promise<DeclaredAnswer<K>> {
+  const query = managedBy === undefined ? "" : `?${new URLSearchParams({ managedBy })}`;
+  const headers: Record<string, string> =
+    ifGeneration === undefined ? {} : ifGeneration === 0 ? { "if-none-match": "*" } : { "if-match": `"${ifGeneration}"` };
+  const response = await call(api, "PUT", `${pathOf(kind, spec.name)}${query}`, { body: spec, headers });
+  return answer(kind, response, `writing ${kind} "${spec.name}"`);
 }
 
-/** The record, or undefined when there is none of the name. */
+/**
+ * The record, or undefined when there is none of the name. That it is missing is believed only of an address that lists
+ * records of its kind: a wrong address must not look like an empty service.
+ */
 export async function getDeclared<K extends DeclaredKind>(api: AdminApi, kind: K, name: string): Promise<DeclaredAnswer<K> | undefined> {
-  const response = await call(api, "GET", kind, name);
-  return response.status === 404 ? undefined : answer(kind, response);
-}
-
-/** Removes the record; that there is none is no error. */
-export async function deleteDeclared(api: AdminApi, kind: DeclaredKind, name: string): Promise<void> {
-  const response = await call(api, "DELETE", kind, name);
-  if (!response.ok && response.status !== 404) throw await refusal(response, `deleting ${kind} "${name}"`);
+  const attempted = `reading ${kind} "${name}"`;
+  const response = await call(api, "GET", pathOf(kind, name));
+  if (response.status !== 404) return answer(kind, response, attempted);
   await response.body?.cancel();
+  const list = await call(api, "GET", `/v1/${kind}s`);
+  if (!list.ok) throw await refusal(list, attempted);
+  const names = namesSchema.safeParse(await list.json().catch(() => undefined));
+  if (!names.success) throw strange(attempted, list.status);
+  if (names.data.items.some(({ spec }) => spec.name === name)) {
+    throw new FireRunnerError("FR-CONFLICT", `${kind} "${name}" was just made or removed by somebody else; repeat`, { retryable: true });
+  }
+  return undefined;
 }
 
-async function call(api: AdminApi, method: string, kind: DeclaredKind, name: string, body?: unknown): Promise<Response> {
-  const url = `${api.url.replace(/\/+$/, "")}/v1/${kind}s/${encodeURIComponent(name)}`;
+/** Removes the record; that there is none is no error. What still uses it is `FR-REFERENCED`, or told when it drains. */
+export async function deleteDeclared(api: AdminApi, kind: DeclaredKind, name: string, whenUsed: WhenUsed = "refuse"): Promise<Removal> {
+  const attempted = `removing ${kind} "${name}"`;
+  const response = await call(api, "DELETE", `${pathOf(kind, name)}${whenUsed === "refuse" ? "" : `?whenUsed=${whenUsed}`}`);
+  if (response.status === 202) {
+    const used = usedSchema.safeParse(await response.json().catch(() => undefined));
+    if (!used.success) throw strange(attempted, response.status);
+    return { removed: false, usedBy: used.data.usedBy };
+  }
+  if (!response.ok && response.status !== 404) throw await refusal(response, attempted);
+  await response.body?.cancel();
+  return { removed: true };
+}
+
+/** What the service says about itself, its hosts (`host/NAME`) and its connections (`connection/NAME`). */
+export async function readChecks(api: AdminApi): Promise<readonly Check[]> {
+  const response = await call(api, "GET", "/ready");
+  if (!response.ok && response.status !== 503) throw await refusal(response, "asking for the service's state");
+  const parsed = checksSchema.safeParse(await response.json().catch(() => undefined));
+  if (!parsed.success) throw strange("asking for the service's state", response.status);
+  return parsed.data.checks;
+}
+
+const pathOf = (kind: DeclaredKind, name: string): string => `/v1/${kind}s/${encodeURIComponent(name)}`;
+
+interface Sent {
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+async function call(api: AdminApi, method: string, path: string, { body, headers }: Sent = {}): Promise<Response> {
+  const url = `${api.url.replace(/\/+$/, "")}${path}`;
+  const deadline = AbortSignal.timeout(deadlineMs);
   try {
     return await fetch(url, {
       method,
-      headers: { authorization: `Bearer ${api.token}`, ...(body === undefined ? {} : { "content-type": "application/json" }) },
-      signal: AbortSignal.timeout(deadlineMs),
+      headers: { authorization: `Bearer ${api.token}`, ...(body === undefined ? {} : { "content-type": "application/json" }), ...headers },
+      signal: api.signal === undefined ? deadline : AbortSignal.any([deadline, api.signal]),
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
   } catch (cause) {
-    const message = `${method} ${url} got no answer within ${deadlineMs / 1000} s: is the service running, and is the URL right?`;
+    if (api.signal?.aborted === true) throw new FireRunnerError("FR-CONFIG", `${method} ${url} was interrupted`, { cause });
+    const message = `${method} ${url} got no answer (${reason(cause)}): is the service running, and is the URL right?`;
     throw new FireRunnerError("FR-CONFIG", message, { retryable: true, cause });
   }
 }
 
-async function answer<K extends DeclaredKind>(kind: K, response: Response): Promise<DeclaredAnswer<K>> {
-  if (!response.ok) throw await refusal(response, `writing ${kind}`);
-  const record = declaredRecordSchema(declaredSchemas[kind])
-    .pick({ spec: true, generation: true })
+async function answer<K extends DeclaredKind>(kind: K, response: Response, attempted: string): Promise<DeclaredAnswer<K>> {
+  if (!response.ok) throw await refusal(response, attempted);
+  const parsed = declaredRecordSchema(declaredSchemas[kind])
+    .pick({ spec: true, generation: true, managedBy: true })
     .loose()
-    .parse(await response.json());
-  return { spec: record.spec as Spec<K>, generation: record.generation as number };
+    .safeParse(await response.json().catch(() => undefined));
+  if (!parsed.success) throw strange(attempted, response.status);
+  return {
+    spec: parsed.data.spec as Spec<K>,
+    generation: parsed.data.generation as number,
+    managedBy: parsed.data.managedBy as string | undefined,
+  };
 }
 
 async function refusal(response: Response, attempted: string): Promise<FireRunnerError> {
   const parsed = refusalSchema.safeParse(await response.json().catch(() => undefined));
-  if (parsed.success) return new FireRunnerError(parsed.data.code, `${attempted} was refused: ${parsed.data.message}`);
-  // Not our service, or something in between: a proxy answers without a code.
-  return new FireRunnerError(
-    "FR-CONFIG",
-    `${attempted} was answered with HTTP ${response.status}, not as FireRunner answers; check the URL`,
-  );
+  if (!parsed.success) return strange(attempted, response.status);
+  const { code, message, details } = parsed.data;
+  return new FireRunnerError(code, `${attempted} was refused: ${message}`, details === undefined ? {} : { details });
+}
+
+/** Not our service, or something in between: a proxy answers without a code. */
+const strange = (attempted: string, status: number): FireRunnerError =>
+  new FireRunnerError("FR-CONFIG", `${attempted} was answered with HTTP ${status}, not as FireRunner answers; check the URL`);
+
+/** fetch hides why it failed in a cause of its error. */
+function reason(caught: unknown): string {
+  if (!(caught instanceof Error)) return String(caught);
+  if (caught.name === "TimeoutError") return `nothing within ${deadlineMs / 1000} s`;
+  return caught.cause instanceof Error ? caught.cause.message || caught.cause.name : caught.message;
 }

@@ -1,95 +1,37 @@
-import { type DeclaredKind, declaredSchemas, type Spec } from "../reconciler/model/declared.js";
 import { FireRunnerError } from "../reconciler/model/errors.js";
-import { parseOrRefuse, refusals } from "../reconciler/model/validation.js";
-import { type AdminApi, deleteDeclared, getDeclared, putDeclared } from "./admin-api.js";
-import { kindOfType } from "./resource-types.js";
+import { adapt, type DynamicProvider } from "./dynamic-adapter.js";
+import { connectionHandler } from "./handlers/connection.js";
+import type { Handler } from "./handlers/handler.js";
+import { hostHandler } from "./handlers/host.js";
+import { imageHandler } from "./handlers/image.js";
+import { poolHandler } from "./handlers/pool.js";
+import { interrupt } from "./interrupt.js";
+import { type ResourceType, resourceTypes } from "./resource-types.js";
 
-/** What the Pulumi engine hands over and takes back: plain JSON. */
-type Props = Readonly<Record<string, unknown>>;
-
-/** The operations of a Pulumi dynamic provider. Its shape is Pulumi's `dynamic.ResourceProvider`. */
-export interface Handler {
-  check(olds: Props, news: Props): Promise<{ inputs: Props; failures: { property: string; reason: string }[] }>;
-  diff(id: string, olds: Props, news: Props): Promise<{ changes: boolean; replaces: string[]; deleteBeforeReplace: boolean }>;
-  create(inputs: Props): Promise<{ id: string; outs: Props }>;
-  read(id: string, props: Props): Promise<{ id?: string; props?: Props }>;
-  update(id: string, olds: Props, news: Props): Promise<{ outs: Props }>;
-  delete(id: string, props: Props): Promise<void>;
-}
-
-const kindOf: Readonly<Record<string, DeclaredKind>> = kindOfType;
+const handlers: Readonly<Record<ResourceType, Handler>> = {
+  FlintlockHost: hostHandler,
+  MicrovmImage: imageHandler,
+  GitLabConnection: connectionHandler,
+  RunnerPool: poolHandler,
+};
 
 /**
- * The handler of a resource type: `FlintlockHost`, `MicrovmImage`, `GitLabConnection` or `RunnerPool`. State written by earlier versions names this
- * function, so its name, its argument and this module's path never change.
+ * The provider of a resource type. States that were written years ago call this function by this name, with this argument,
+ * from `firerunner/dynamic`: none of that ever changes, and no type is ever taken away.
  */
-export function provider(type: string): Handler {
-  const kind = kindOf[type];
-  if (kind === undefined)
-    throw new FireRunnerError("FR-INVALID", `type: "${type}" is refused: must be one of ${Object.keys(kindOf).join(", ")}`);
-  return handler(kind);
-}
-
-function handler<K extends DeclaredKind>(kind: K): Handler {
-  const schema = declaredSchemas[kind];
-  const parse = (inputs: Props): Spec<K> => parseOrRefuse(schema, inputs, kind) as Spec<K>;
-  return {
-    async check(_olds, news) {
-      const inputs = withoutLoader(news);
-      const parsed = schema.safeParse(inputs);
-      if (parsed.success) return { inputs: parsed.data, failures: [] };
-      return { inputs, failures: refusals(parsed.error, inputs).map(({ field, message }) => ({ property: field, reason: message })) };
-    },
-    async diff(id, olds, news) {
-      const replaces = news.name === id ? [] : ["name"];
-      return { changes: canonical(withoutLoader(olds)) !== canonical(withoutLoader(news)), replaces, deleteBeforeReplace: false };
-    },
-    async create(inputs) {
-      const { spec, generation } = await putDeclared(adminApi(), kind, parse(withoutLoader(inputs)));
-      return { id: spec.name, outs: { ...spec, generation } };
-    },
-    async read(id) {
-      const found = await getDeclared(adminApi(), kind, id);
-      return found === undefined ? {} : { id, props: { ...found.spec, generation: found.generation } };
-    },
-    async update(_id, _olds, news) {
-      const { spec, generation } = await putDeclared(adminApi(), kind, parse(withoutLoader(news)));
-      return { outs: { ...spec, generation } };
-    },
-    async delete(id) {
-      await deleteDeclared(adminApi(), kind, id);
-    },
-  };
-}
-
-/** From the stack's configuration (`firerunner:url`, `firerunner:token`) or the environment; read anew for every operation. */
-function adminApi(): AdminApi {
-  const config: unknown = JSON.parse(process.env.PULUMI_CONFIG ?? "{}");
-  const configured = (key: string) => {
-    const value = typeof config === "object" && config !== null ? (config as Record<string, unknown>)[`firerunner:${key}`] : undefined;
-    return typeof value === "string" ? value : undefined;
-  };
-  const url = configured("url") ?? process.env.FIRERUNNER_URL;
-  const token = configured("token") ?? process.env.FIRERUNNER_TOKEN;
-  if (url === undefined || token === undefined) {
+export function provider(type: string): DynamicProvider {
+  const known = resourceTypes.find((name) => name === type);
+  if (known === undefined) {
     throw new FireRunnerError(
-      "FR-CONFIG",
-      "set firerunner:url and firerunner:token (pulumi config set --secret), or FIRERUNNER_URL and FIRERUNNER_TOKEN",
+      "FR-INVALID",
+      `the resource type "${type}" is not known to this version of firerunner, which has ${resourceTypes.join(", ")}; install the version that made it, or a newer one`,
     );
   }
-  return { url, token };
-}
-
-/** The engine hands the loader's text over with every call, and outputs among what a resource had. */
-function withoutLoader(inputs: Props): Props {
-  const { __provider: _loader, generation: _generation, managedBy: _managedBy, autoName, name, ...spec } = inputs;
-  return { name: name ?? autoName, ...spec };
-}
-
-function canonical(value: unknown): string {
-  return JSON.stringify(value, (_key, inner: unknown) =>
-    typeof inner === "object" && inner !== null && !Array.isArray(inner)
-      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : inner,
-  );
+  return adapt({
+    handler: handlers[known],
+    env: process.env,
+    interrupt: interrupt(),
+    // The engine reads the first line of standard output and shows the rest.
+    say: (line) => process.stderr.write(`firerunner: ${line}\n`),
+  });
 }
