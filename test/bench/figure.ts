@@ -2,7 +2,7 @@
 export interface Figure {
   readonly name: string;
   readonly value: number;
-  readonly unit: "ms" | "us" | "/s" | "%" | "";
+  readonly unit: "ms" | "/s" | "%" | "";
   readonly floor?: true;
 }
 
