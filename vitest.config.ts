@@ -1,11 +1,24 @@
 import { defineConfig } from "vitest/config";
 
-/** `unit` sits beside the code and needs nothing; `e2e` starts processes and listeners; `long` is run by hand. */
+/**
+ * `unit` sits beside the code and needs nothing; `e2e` starts processes and listeners; `pulumi` runs the real Pulumi on the
+ * packed package; `long` is run by hand.
+ */
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: "unit", include: ["{proto,provider,reconciler,images,scripts}/**/*.test.ts"], testTimeout: 20_000 } },
+      { test: { name: "unit", include: ["{proto,provider,reconciler,testing,images,scripts}/**/*.test.ts"], testTimeout: 20_000 } },
       { test: { name: "e2e", include: ["test/e2e/**/*.test.ts"], testTimeout: 120_000, hookTimeout: 60_000, fileParallelism: false } },
+      {
+        test: {
+          name: "pulumi",
+          include: ["test/pulumi/**/*.test.ts"],
+          globalSetup: ["test/pulumi/global-setup.ts"],
+          testTimeout: 300_000,
+          hookTimeout: 180_000,
+          maxWorkers: 2,
+        },
+      },
       { test: { name: "long", include: ["test/long/**/*.test.ts"], testTimeout: 1_800_000, hookTimeout: 60_000, fileParallelism: false } },
     ],
   },

@@ -16,10 +16,11 @@ function run(cwd: string, command: string, ...args: readonly string[]): string {
   return execFileSync(command, args, { cwd, encoding: "utf8", timeout: 300_000, stdio: ["ignore", "pipe", "inherit"] });
 }
 
-/** What a project of one's own might do with both entries. */
+/** What a project of one's own might do with the entries. */
 const program = `
 import { declaredSchemas, FireRunnerError, type PoolInput } from "firerunner";
 import { provider } from "firerunner/dynamic";
+import { startEmbeddedHost, type HostDials } from "firerunner/testing";
 
 const pool: PoolInput = {
   name: "small", connection: "gitlab", image: "shell", tags: ["firerunner"],
@@ -29,7 +30,12 @@ const parsed = declaredSchemas.pool.safeParse(pool);
 if (!parsed.success) throw new FireRunnerError("FR-INVALID", "the pool is refused");
 provider("Pool").check({}, { ...pool }).then(({ failures }) => {
   if (failures.length > 0) throw new Error(JSON.stringify(failures));
-  console.log("a stock project uses both entries");
+  const faults: Partial<HostDials> = { unavailable: true };
+  return startEmbeddedHost().then((host) => {
+    host.dial(faults);
+    console.log("a stock project uses all entries, with a host at " + host.address);
+    return host.stop();
+  });
 });
 `;
 

@@ -30,6 +30,8 @@ export interface EmbeddedMicrovm {
   readonly uid: string;
   readonly name: string;
   readonly namespace: string;
+  readonly vcpu: number;
+  readonly memoryMb: number;
   readonly state: "pending" | "created" | "failed" | "deleting";
   readonly retry: number;
   /** Whether its process lives; a host says `created` all the same when it does not. */
@@ -122,6 +124,7 @@ const states = new Map<number, EmbeddedMicrovm["state"]>([
 
 function tell({ spec, status }: MicroVM, machine: HostMachine): readonly EmbeddedMicrovm[] {
   if (spec?.uid === undefined || status === undefined) return [];
-  const { uid, id: name, namespace } = spec;
-  return [{ uid, name, namespace, state: states.get(status.state) ?? "pending", retry: status.retry, running: machine.isRunning(uid) }];
+  const { uid, id: name, namespace, vcpu, memoryInMb: memoryMb } = spec;
+  const { state, retry } = status;
+  return [{ uid, name, namespace, vcpu, memoryMb, state: states.get(state) ?? "pending", retry, running: machine.isRunning(uid) }];
 }
