@@ -39,7 +39,7 @@ export function startChild(command: readonly string[], { cwd, env }: ChildOption
   };
   child.stdout.on("data", keep);
   child.stderr.on("data", keep);
-  const ended = endOf(child);
+  const ended = closingOf(child);
   return {
     pid: child.pid ?? 0,
     output: () => output,
@@ -52,7 +52,18 @@ export function startChild(command: readonly string[], { cwd, env }: ChildOption
   };
 }
 
-function endOf(child: ChildProcess): Promise<number | NodeJS.Signals> {
+const endsWithinMs = 100_000;
+
+/** How a child ended; rejects with its output when it does not end within 100 s. */
+export async function endOf(child: Child): Promise<number | NodeJS.Signals> {
+  let timer: NodeJS.Timeout | undefined;
+  const tooLate = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error(`did not end within ${endsWithinMs / 1000} s:\n${child.output()}`)), endsWithinMs);
+  });
+  return Promise.race([child.ended, tooLate]).finally(() => clearTimeout(timer));
+}
+
+function closingOf(child: ChildProcess): Promise<number | NodeJS.Signals> {
   return new Promise((resolve, reject) => {
     child.once("error", reject);
     child.once("close", (code, signal) => resolve(code ?? signal ?? -1));

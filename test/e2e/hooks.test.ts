@@ -65,12 +65,9 @@ describe("one microVM per job", () => {
     await expectOneMicrovmPerJob(of, pushed, 3);
     await of.gitlab.hooksDelivered();
     const { told } = await deliveries(of, pushed);
-    expect(told.filter((line) => line.startsWith("third "))).toEqual([
-      "third created 200",
-      "third pending 200",
-      "third running 200",
-      "third success 200",
-    ]);
+    const third = told.filter((line) => line.startsWith("third "));
+    expect(third.slice(0, 2)).toEqual(["third created 200", "third pending 200"]);
+    expect(third.slice(2).toSorted()).toEqual(["third running 200", "third success 200"]);
   });
 
   it("when the same hook comes ten times while its job waits, and ten times more when it is over", async () => {

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { expect } from "vitest";
 import { seededRandom } from "../../reconciler/embedded/host/seeded-random.js";
-import type { Child } from "./child.fixture.js";
+import { type Child, endOf } from "./child.fixture.js";
 import { startWorld, type World } from "./world.fixture.js";
 
 export interface KillOptions {
@@ -68,7 +68,7 @@ export async function runWithKills({ seed, pipelines }: KillOptions): Promise<vo
     }
     await world.nothingLeft(1);
     serve.signal("SIGTERM");
-    expect(await serve.ended).toBe(0);
+    expect(await endOf(serve)).toBe(0);
   } finally {
     await world.stop();
   }
@@ -79,7 +79,7 @@ async function killAndRestart(world: World, serve: Child, random: () => number):
   if (random() < 0.8) await world.serviceAnswers();
   await pause(random() * longestLifeMs);
   serve.signal("SIGKILL");
-  expect(await serve.ended, serve.output()).toBe("SIGKILL");
+  expect(await endOf(serve), serve.output()).toBe("SIGKILL");
   return world.startServe();
 }
 

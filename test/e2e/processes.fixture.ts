@@ -19,6 +19,19 @@ export function microvmProcesses(directory: string): readonly MicrovmProcess[] {
     });
 }
 
+/** Ends the processes of microVMs whose hosts are gone, and returns those that there were: there should be none. */
+export function endMicrovms(directory: string): readonly MicrovmProcess[] {
+  const left = microvmProcesses(directory);
+  for (const { pid } of left) {
+    try {
+      process.kill(pid, "SIGKILL");
+    } catch {
+      // It has ended by itself meanwhile.
+    }
+  }
+  return left;
+}
+
 function environmentOf(pid: string): readonly string[] {
   try {
     return readFileSync(`/proc/${pid}/environ`, "utf8").split("\0");

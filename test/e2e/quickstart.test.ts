@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { barePath } from "./bare-path.fixture.js";
-import { type Child, root, startChild } from "./child.fixture.js";
-import { microvmProcesses } from "./processes.fixture.js";
+import { type Child, endOf, root, startChild } from "./child.fixture.js";
+import { endMicrovms, microvmProcesses } from "./processes.fixture.js";
 import { until } from "./until.fixture.js";
 
 let directory: string;
@@ -19,7 +19,7 @@ beforeEach(() => {
 });
 afterEach(async () => {
   await Promise.all(children.splice(0).map((child) => child.stop()));
-  const left = microvmProcesses(directory);
+  const left = endMicrovms(directory);
   rmSync(directory, { recursive: true, force: true });
   expect(left).toEqual([]);
 });
@@ -35,7 +35,7 @@ function npmRun(script: string, ...args: readonly string[]): Child {
 describe("npm start -- --once, with sh, bash, coreutils, git and node alone", () => {
   it("runs the quickstart, shows what its scripts printed and where they ran, and leaves nothing", async () => {
     const start = npmRun("start", "--once");
-    const code = await start.ended;
+    const code = await endOf(start);
     const output = start.output();
     expect(code, output).toBe(0);
     const words = join(root, "examples/quickstart/greetings/words");
@@ -69,26 +69,26 @@ describe("dev push", () => {
     await until("the world stays up", () => world.output().includes("It stays up."), { tell: world.output });
     const good = npmRun("firerunner", "dev", "push", folder("good", "echo good $((40 + 2))"));
     const bad = npmRun("firerunner", "dev", "push", folder("bad", "exit 7"));
-    expect([await good.ended, await bad.ended], good.output() + bad.output()).toEqual([0, 1]);
+    expect([await endOf(good), await endOf(bad)], good.output() + bad.output()).toEqual([0, 1]);
     expect(good.output()).toContain("    good 42\n");
     expect(good.output()).toMatch(/^only +success +vm-\w+ +host-[12] /m);
     expect(bad.output()).toContain("    ERROR: Job failed: exit status 7\n");
     expect(bad.output()).toMatch(/^only +failed +vm-\w+ +host-[12] /m);
 
     const second = npmRun("start");
-    expect([await second.ended, second.output()]).toEqual([1, expect.stringContaining("a development world runs already in")]);
+    expect([await endOf(second), second.output()]).toEqual([1, expect.stringContaining("a development world runs already in")]);
     const nowhere = npmRun("firerunner", "dev", "push", join(directory, "home"));
-    expect([await nowhere.ended, nowhere.output()]).toEqual([1, expect.stringContaining("must be a folder with a .gitlab-ci.yml")]);
+    expect([await endOf(nowhere), nowhere.output()]).toEqual([1, expect.stringContaining("must be a folder with a .gitlab-ci.yml")]);
 
     world.signal("SIGINT");
-    expect(await world.ended, world.output()).toBe(0);
+    expect(await endOf(world), world.output()).toBe(0);
     expect(world.output()).toContain("    first 42\n");
     expect(microvmProcesses(directory)).toEqual([]);
   });
 
   it("says how to start a world when none is up", async () => {
     const push = npmRun("firerunner", "dev", "push", folder("lonely", "exit 0"));
-    expect(await push.ended).toBe(1);
+    expect(await endOf(push)).toBe(1);
     expect(push.output()).toMatch(/^error FR-CONFIG: no development world runs in \S+; start one with `firerunner dev`\n$/);
   });
 });

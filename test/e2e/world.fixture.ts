@@ -15,7 +15,7 @@ import { type ServiceInput, serviceSchema } from "../../reconciler/model/service
 import { createLogger } from "../../reconciler/telemetry/logger.js";
 import { type Child, firerunner, startChild } from "./child.fixture.js";
 import { freePorts } from "./free-ports.fixture.js";
-import { microvmProcesses } from "./processes.fixture.js";
+import { endMicrovms, microvmProcesses } from "./processes.fixture.js";
 import { until } from "./until.fixture.js";
 import { startWatchedHosts, type WatchedHosts } from "./watched-hosts.fixture.js";
 
@@ -28,7 +28,7 @@ export interface WorldOptions {
 }
 
 /** What is left of microVMs, wherever it could be. */
-export interface Leftovers {
+interface Leftovers {
   /** MicroVMs that the hosts show, without the warm ones. */
   readonly microvms: readonly string[];
   readonly runners: number;
@@ -74,7 +74,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   const ends: (() => Promise<unknown> | unknown)[] = [];
   async function stop(): Promise<void> {
     for (const end of ends.splice(0).reverse()) await end();
-    const left = microvmProcesses(directory);
+    const left = endMicrovms(directory);
     rmSync(directory, { recursive: true, force: true });
     if (left.length > 0) throw new Error(`processes of microVMs outlived their hosts: ${JSON.stringify(left)}`);
   }
