@@ -7,10 +7,16 @@ export const operationSchema = z.strictObject({
   operation: z.enum(["cordon", "drain", "pause", "forget"]),
   by: z.string().min(1).max(200),
   at: timestampSchema,
+  /** With `drain` of a host: when jobs that still run there end as well; without it they are waited for. */
+  deadlineAt: timestampSchema.optional(),
   /** When it ends by itself: a removal renews its drain for as long as somebody waits for it. */
   until: timestampSchema.optional(),
 });
 export type Operation = z.output<typeof operationSchema>;
+
+/** The key of an operation: told twice it is one record, and its opposite (uncordon, resume) removes it. */
+export const operationKey = ({ subject, operation }: Pick<Operation, "subject" | "operation">): string =>
+  `${subject.kind}/${subject.name}/${operation}`;
 
 /** "Look at this job" — or, without a `jobId`, at the project's waiting jobs. It says nothing about what is true. */
 export const hintSchema = z.strictObject({
