@@ -63,7 +63,7 @@ export function observe(from: ObserveFrom): Snapshot {
 }
 
 /** What operators did to a host last counts by how far it goes, not by when it was done. */
-function standingOf(operations: readonly Operation[], host: string): HostView["standing"] {
+export function standingOf(operations: readonly Operation[], host: string): HostView["standing"] {
   const told = new Set(
     operations.flatMap(({ subject, operation }) => (subject.kind === "host" && subject.name === host ? [operation] : [])),
   );

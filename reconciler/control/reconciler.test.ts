@@ -102,6 +102,30 @@ describe("the loop", () => {
     expect(sent(world, "poll")).toBe(before + 1);
   });
 
+  it("sweeps at once when it is asked to, and only the one that leads", async () => {
+    const world = await aWorld();
+    world.start();
+    await world.run(31_000);
+    const kinds = ["listHost", "poll", "sweepRunners"];
+    const before = kinds.map((kind) => sent(world, kind));
+    expect(world.leading()?.sweepSoon()).toBe(true);
+    await world.run(500);
+    const more = kinds.map((kind, index) => sent(world, kind) - (before[index] ?? 0));
+    expect(more.every((times) => times >= 1)).toBe(true);
+    world.crash();
+    expect(world.leading()?.sweepSoon()).toBeUndefined();
+  });
+
+  it("tells what it would do and does none of it", async () => {
+    const world = await aWorld();
+    await world.run(31_000);
+    const before = world.log.length;
+    const preview = world.leading()?.preview();
+    expect(preview?.snapshot.hosts.map(({ observation }) => observation !== undefined)).not.toContain(false);
+    expect(preview?.plan.wakeAt).toBeGreaterThan(preview?.snapshot.now ?? 0);
+    expect(world.log).toHaveLength(before);
+  });
+
   it("leads again when the one before it has gone without a word", async () => {
     const world = await aWorld();
     await world.run(10_000);

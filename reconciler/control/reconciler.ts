@@ -2,6 +2,7 @@ import { FireRunnerError } from "../model/errors.js";
 import type { Decision, Plan } from "../plan/draft.js";
 import { type Effect, effectKey, effectLane } from "../plan/effect.js";
 import { plan } from "../plan/plan.js";
+import type { Snapshot } from "../plan/snapshot.js";
 import type { Change, Lease, Store, Write } from "../store/port.js";
 import { execute } from "./execute.js";
 import { Lanes } from "./lanes.js";
@@ -20,12 +21,22 @@ const standstillMs = 30_000;
 const laneWidth = 16;
 const laneDepth = 4_096;
 
+/** A moment as the loop sees it, and what it would do about it. */
+export interface Preview {
+  readonly snapshot: Snapshot;
+  readonly plan: Plan;
+}
+
 /** The running loop. */
 export interface Reconciler {
   /** Asks for another pass; any number of wakes before it are one. */
   wake(): void;
   /** Reads a connection's waiting and running jobs as soon as possible. */
   pollSoon(connection: string): void;
+  /** Asks every host for its microVMs and every forge for its jobs and runners as soon as possible; `false` when this process does not lead. */
+  sweepSoon(): boolean;
+  /** What the loop sees and would decide at this moment, without doing any of it; undefined when this process does not lead. */
+  preview(): Preview | undefined;
   /** Whether this process leads, and when a pass ended last. */
   status(): { readonly leading: boolean; readonly passedAt: number | undefined };
   /** Ends after the pass and the effects under way; what is not finished is taken up by whoever leads next. */
@@ -84,6 +95,19 @@ class Loop implements Reconciler {
     this.wake();
   }
 
+  sweepSoon(): boolean {
+    if (this.term === undefined) return false;
+    this.term.soft.makeDue(this.ports.clock.now(), this.settings.schedules.listHostsMs);
+    this.wake();
+    return true;
+  }
+
+  preview(): Preview | undefined {
+    if (this.term === undefined) return undefined;
+    const snapshot = this.observe(this.term);
+    return { snapshot, plan: plan(snapshot) };
+  }
+
   status() {
     return { leading: this.term !== undefined, passedAt: this.passedAt };
   }
@@ -139,12 +163,11 @@ class Loop implements Reconciler {
   }
 
   private async pass(): Promise<void> {
-    const { term, ports, listeningSince } = this;
+    const { term, ports } = this;
     if (term === undefined) return;
     const beganAt = performance.now();
-    const { clock, guest, random, store } = ports;
-    const { owner, schedules } = this.settings;
-    const snapshot = observe({ store, soft: term.soft, guest, clock, random, owner, listeningSince, schedules });
+    const { clock, store } = ports;
+    const snapshot = this.observe(term);
     const decided = plan(snapshot);
     const writes = decided.decisions.map((decision) => toWrite(store, decision));
     this.cancelTimer();
@@ -158,6 +181,12 @@ class Loop implements Reconciler {
     for (const effect of decided.effects) this.begin(effect, term);
     ports.flintlock.keepOnly(new Set(snapshot.hosts.map((host) => host.spec.name)));
     if (decided.wakeAt !== undefined) this.wakeIn(Math.max(decided.wakeAt - clock.now(), 1));
+  }
+
+  private observe({ soft }: Term): Snapshot {
+    const { clock, guest, random, store } = this.ports;
+    const { owner, schedules } = this.settings;
+    return observe({ store, soft, guest, clock, random, owner, listeningSince: this.listeningSince, schedules });
   }
 
   private async commit(term: Term, writes: readonly Write[], { events }: Plan): Promise<boolean> {

@@ -21,6 +21,17 @@ describe("what a host showed", () => {
   });
 });
 
+it("what is made due is still known, and is not older than it must be", () => {
+  const soft = new SoftState();
+  soft.noteHost("host-a", 90_000, 99_000, [shownVm()]);
+  soft.noteHost("host-b", 10, 20, []);
+  soft.noteForgeRead("forge", { readAt: 99_000, polledAt: 98_000, sweptAt: 97_000 });
+  soft.makeDue(100_000, 10_000);
+  expect(soft.hosts.get("host-a")).toMatchObject({ startedAt: 90_000, at: 90_000, microvms: new Map([["uid-vm-one", shownVm()]]) });
+  expect(soft.hosts.get("host-b")?.at).toBe(20);
+  expect(soft.forgeReads("forge")).toEqual({ readAt: 99_000 });
+});
+
 describe("effects that fail", () => {
   it.each([
     [1, 500],

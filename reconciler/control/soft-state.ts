@@ -34,6 +34,12 @@ export class SoftState {
     this.reads.set(connection, rest);
   }
 
+  /** Every host is to be listed, and every connection's jobs and runners are to be read, as if it were time for it. */
+  makeDue(now: number, listHostsMs: number): void {
+    for (const [host, seen] of this.hosts) this.hosts.set(host, { ...seen, at: Math.min(seen.at, now - listHostsMs) });
+    for (const [connection, { polledAt: _polledAt, sweptAt: _sweptAt, ...rest }] of this.reads) this.reads.set(connection, rest);
+  }
+
   /** What a host showed; what was found absent after it was asked is left out. */
   noteHost(host: string, startedAt: number, at: number, shown: readonly ObservedMicrovm[]): void {
     const present = shown.filter(({ uid }) => (this.absentAt.get(`${host}/${uid}`) ?? -1) < startedAt);

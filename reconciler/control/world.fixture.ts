@@ -150,6 +150,11 @@ export class World {
     for (const { loop } of this.alive()) loop.pollSoon(aConnection().name);
   }
 
+  /** The loop that leads, if any does. */
+  leading(): Reconciler | undefined {
+    return this.alive().find(({ loop }) => loop.status().leading)?.loop;
+  }
+
   /** The leading process is gone from one moment to the next; what it had sent arrives all the same. */
   crash(): void {
     const victim = this.alive().find(({ loop }) => loop.status().leading) ?? this.alive()[0];
