@@ -93,7 +93,7 @@ export function declaredHandler<K extends DeclaredKind>(definition: KindDefiniti
       const keys = parsed.success ? new Set([...Object.keys(is), ...Object.keys(wanted)]) : new Set(Object.keys(wanted));
       const changedSpec = [...keys].filter((key) => (parsed.success ? !same(is[key], wanted[key]) : differs(is[key], wanted[key])));
       const changedOwn = [...ownKeys].filter((key) => key !== "autoName" && !same(outs[key], own[key]));
-      return difference(definition, { changed: [...changedSpec, ...changedOwn], is, wanted, given: spec });
+      return difference(definition, { changed: [...changedSpec, ...changedOwn], is, wanted, given: spec, defaults: defaultsOf(outs) });
     },
 
     async create(context, inputs) {
@@ -154,12 +154,22 @@ function nameFor(olds: Bag, spec: Bag, own: Bag): Bag {
   return chosen === undefined ? {} : { name: chosen, autoName: chosen };
 }
 
+interface Compared {
+  readonly changed: readonly string[];
+  readonly is: Bag;
+  readonly wanted: Bag;
+  /** What the user writes now, and the paths of what was not written before. */
+  readonly given: Bag;
+  readonly defaults: ReadonlySet<string>;
+}
+
 function difference(
   { replacedBy, alone }: Pick<KindDefinition, "replacedBy" | "alone">,
-  { changed, is, wanted, given }: { readonly changed: readonly string[]; readonly is: Bag; readonly wanted: Bag; readonly given: Bag },
+  { changed, is, wanted, given, defaults }: Compared,
 ): Difference {
   const replaces = changed.filter((key) => replacedBy.includes(key));
-  const seen = (key: string) => key in given && !same(asGiven(is[key], given[key]), asGiven(wanted[key], given[key]));
+  const was = withoutDefaults(is, is, defaults);
+  const seen = (key: string) => !same(was[key], given[key]);
   return {
     changed,
     replaces,
