@@ -20,8 +20,8 @@ function check(step: string, command: string, ...args: readonly string[]): void 
   measure(step, () => ok(spawnSync(command, args, { cwd: root, stdio: "inherit", timeout: 900_000 }).status === 0));
 }
 
-/** One half of `npm test`, with its tests counted; a skipped test is a failure here. */
-function tests(suite: "unit" | "e2e"): void {
+/** One part of `npm test`, with its tests counted; a skipped test is a failure here. */
+function tests(suite: "unit" | "e2e" | "pulumi"): void {
   measure(`npm test: ${suite}`, () => {
     const report = join(root, ".cache", `${suite}.json`);
     rmSync(report, { force: true });
@@ -71,6 +71,7 @@ function measure(step: string, run: () => Pick<Outcome, "passed" | "failed">): v
 mkdirSync(join(root, ".cache"), { recursive: true });
 tests("unit");
 tests("e2e");
+tests("pulumi");
 check("lint", "npm", "run", "--silent", "lint");
 check("types", "npm", "run", "--silent", "types");
 check("layers", "npm", "run", "--silent", "layers");
