@@ -19,8 +19,9 @@ export interface AdminWorld {
   readonly url: string;
   readonly store: Store;
   readonly declarations: Declarations;
-  /** What `/ready` says of hosts and connections. */
+  /** What `/ready` says of hosts and connections; `fail` makes it fail. */
   readonly checks: ReadinessCheck[];
+  readonly ready: { fail: boolean };
   /** What a handler is called with; `lines` is what it said. */
   readonly context: Context & { readonly lines: string[] };
   stop(): Promise<void>;
@@ -30,6 +31,7 @@ export async function startAdminWorld(clock: Clock = systemClock): Promise<Admin
   const store = newStore();
   const declarations = createDeclarations({ store, clock });
   const checks: ReadinessCheck[] = [];
+  const ready = { fail: false };
   const listener = await startAdminListener({
     listener: onLoopback,
     store,
@@ -38,7 +40,10 @@ export async function startAdminWorld(clock: Clock = systemClock): Promise<Admin
     logger: silentLogger,
     metrics: createMetrics(),
     token: adminToken,
-    readiness: () => ({ checks }),
+    readiness() {
+      if (ready.fail) throw new Error("no readiness now");
+      return { checks };
+    },
     jobLog: async () => undefined,
   });
   const lines: string[] = [];
@@ -48,6 +53,7 @@ export async function startAdminWorld(clock: Clock = systemClock): Promise<Admin
     store,
     declarations,
     checks,
+    ready,
     context: { api: { url: listener.url, token: adminToken }, clock, signal, say: (line) => lines.push(line), lines },
     async stop() {
       await listener.stop();
