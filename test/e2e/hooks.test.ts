@@ -3,19 +3,19 @@ import type { Pushed } from "../../reconciler/cli/dev/push-folder.js";
 import { jobHook15, jobHook16 } from "../../reconciler/forge/gitlab/webhook-payloads.fixture.js";
 import { startWorld, type World, type WorldOptions } from "./world.fixture.js";
 
-let world: World | undefined;
+let running: World | undefined;
 
 afterEach(async () => {
-  await world?.stop();
-  world = undefined;
+  await running?.stop();
+  running = undefined;
 });
 
 /** A world whose service is up, and knows the project from its start: polls list the projects of an instance but rarely. */
 async function start(project: string, options: WorldOptions = {}): Promise<World> {
-  world = await startWorld(options);
-  await world.client.ensureProject(`root/${project}`);
-  await world.startService();
-  return world;
+  running = await startWorld(options);
+  await running.client.ensureProject(`root/${project}`);
+  await running.startService();
+  return running;
 }
 
 const script = "[echo ran $((40 + 2))]";
@@ -32,12 +32,12 @@ const twoStages = {
 };
 
 /** Every job has run once, each on a microVM of its own, there never were more microVMs than jobs, and nothing is left. */
-async function expectOneMicrovmPerJob(of: World, pushed: Pushed, jobCount: number): Promise<void> {
-  const jobs = await of.jobsWhenOver(pushed);
+async function expectOneMicrovmPerJob(world: World, pushed: Pushed, jobCount: number): Promise<void> {
+  const jobs = await world.jobsWhenOver(pushed);
   expect([...jobs.values()].map(({ status }) => status)).toEqual(Array(jobCount).fill("success"));
-  for (const { id } of jobs.values()) expect((await of.client.log(pushed.project.id, id)).match(/^ran 42$/gm)).toHaveLength(1);
-  await of.nothingLeft();
-  expect(of.hosts.names().size).toBe(jobCount);
+  for (const { id } of jobs.values()) expect((await world.client.log(pushed.project.id, id)).match(/^ran 42$/gm)).toHaveLength(1);
+  await world.nothingLeft();
+  expect(world.hosts.names().size).toBe(jobCount);
 }
 
 interface Delivery {
@@ -60,40 +60,40 @@ async function deliveries({ api }: World, { project }: Pushed): Promise<{ hookId
 
 describe("one microVM per job", () => {
   it("when hooks come as they should, `created` before `pending` among them", async () => {
-    const of = await start("ordinary");
-    const pushed = await of.push("ordinary", twoStages);
-    await expectOneMicrovmPerJob(of, pushed, 3);
-    await of.gitlab.hooksDelivered();
-    const { told } = await deliveries(of, pushed);
+    const world = await start("ordinary");
+    const pushed = await world.push("ordinary", twoStages);
+    await expectOneMicrovmPerJob(world, pushed, 3);
+    await world.gitlab.hooksDelivered();
+    const { told } = await deliveries(world, pushed);
     const third = told.filter((line) => line.startsWith("third "));
     expect(third.slice(0, 2)).toEqual(["third created 200", "third pending 200"]);
     expect(third.slice(2).toSorted()).toEqual(["third running 200", "third success 200"]);
   });
 
   it("when the same hook comes ten times while its job waits, and ten times more when it is over", async () => {
-    const of = await start("repeated");
-    of.gitlab.setDials({ hooks: { dropShare: 1 } });
-    const pushed = await of.push("repeated", oneJob);
-    of.gitlab.setDials({});
-    const { hookId } = await deliveries(of, pushed);
+    const world = await start("repeated");
+    world.gitlab.setDials({ hooks: { dropShare: 1 } });
+    const pushed = await world.push("repeated", oneJob);
+    world.gitlab.setDials({});
+    const { hookId } = await deliveries(world, pushed);
     const events = `projects/${pushed.project.id}/hooks/${hookId}`;
-    await of.api("POST", `${events}/test/job_events`);
-    const { told, newest } = await deliveries(of, pushed);
+    await world.api("POST", `${events}/test/job_events`);
+    const { told, newest } = await deliveries(world, pushed);
     expect(told).toEqual(["only pending 200"]);
-    const tenTimes = () => Promise.all(Array.from({ length: 10 }, () => of.api("POST", `${events}/events/${newest}/resend`)));
+    const tenTimes = () => Promise.all(Array.from({ length: 10 }, () => world.api("POST", `${events}/events/${newest}/resend`)));
     expect(await tenTimes()).toEqual(Array(10).fill({ response_status: 200 }));
-    await of.jobsWhenOver(pushed);
+    await world.jobsWhenOver(pushed);
     expect(await tenTimes()).toEqual(Array(10).fill({ response_status: 200 }));
-    await expectOneMicrovmPerJob(of, pushed, 1);
+    await expectOneMicrovmPerJob(world, pushed, 1);
   });
 
   it("when hooks come in reverse order", async () => {
-    const of = await start("reversed");
-    of.gitlab.setDials({ hooks: { reverseBatch: 50, reverseWaitMs: 300 } });
-    const pushed = await of.push("reversed", twoStages);
-    await expectOneMicrovmPerJob(of, pushed, 3);
-    await of.gitlab.hooksDelivered();
-    const { told } = await deliveries(of, pushed);
+    const world = await start("reversed");
+    world.gitlab.setDials({ hooks: { reverseBatch: 50, reverseWaitMs: 300 } });
+    const pushed = await world.push("reversed", twoStages);
+    await expectOneMicrovmPerJob(world, pushed, 3);
+    await world.gitlab.hooksDelivered();
+    const { told } = await deliveries(world, pushed);
     const at = (line: string) => told.indexOf(`${line} 200`);
     expect(told).toHaveLength(12);
     // Four are sent at a time and may overtake each other, but not all of them.
@@ -104,33 +104,33 @@ describe("one microVM per job", () => {
   });
 
   it("when no hook comes at all: polls find everything", async () => {
-    const of = await start("polled", { pollS: 1 });
-    of.gitlab.setDials({ hooks: { dropShare: 1 } });
-    const pushed = await of.push("polled", twoStages);
-    await expectOneMicrovmPerJob(of, pushed, 3);
-    expect((await deliveries(of, pushed)).told).toEqual([]);
+    const world = await start("polled", { pollS: 1 });
+    world.gitlab.setDials({ hooks: { dropShare: 1 } });
+    const pushed = await world.push("polled", twoStages);
+    await expectOneMicrovmPerJob(world, pushed, 3);
+    expect((await deliveries(world, pushed)).told).toEqual([]);
   });
 
   it.each([
     ["with a number as commit.id, dates in Rails' way, no tags, no runner and no environment", jobHook15],
     ["with an environment that is an object", jobHook16],
   ])("when one genuine hook of another version is all that comes, %s", async (_name, payload) => {
-    const of = await start("by-hand");
-    of.gitlab.setDials({ hooks: { dropShare: 1 } });
-    const pushed = await of.push("by-hand", oneJob);
-    const [job] = await of.client.jobs(pushed.project.id, pushed.pipeline.id);
-    const response = await fetch(of.webhook.url, {
+    const world = await start("by-hand");
+    world.gitlab.setDials({ hooks: { dropShare: 1 } });
+    const pushed = await world.push("by-hand", oneJob);
+    const [job] = await world.client.jobs(pushed.project.id, pushed.pipeline.id);
+    const response = await fetch(world.webhook.url, {
       method: "POST",
-      headers: { "content-type": "application/json", "x-gitlab-event": "Job Hook", "x-gitlab-token": of.webhook.secret },
+      headers: { "content-type": "application/json", "x-gitlab-event": "Job Hook", "x-gitlab-token": world.webhook.secret },
       body: JSON.stringify({ ...payload, project_id: pushed.project.id, build_id: job?.id }),
     });
     expect([response.status, await response.json()]).toEqual([200, { outcome: "hinted" }]);
-    await expectOneMicrovmPerJob(of, pushed, 1);
+    await expectOneMicrovmPerJob(world, pushed, 1);
   });
 
   it("when every second hook comes twice, a third of them never, and all of them late", async () => {
-    const of = await start("torn", { pollS: 1 });
-    of.gitlab.setDials({ hooks: { dropShare: 0.3, duplicateShare: 0.5, delayMs: 150 } });
-    await expectOneMicrovmPerJob(of, await of.push("torn", twoJobs), 2);
+    const world = await start("torn", { pollS: 1 });
+    world.gitlab.setDials({ hooks: { dropShare: 0.3, duplicateShare: 0.5, delayMs: 150 } });
+    await expectOneMicrovmPerJob(world, await world.push("torn", twoJobs), 2);
   });
 });

@@ -13,6 +13,11 @@ interface Guest {
   readonly ended: Promise<void>;
 }
 
+interface RunnerConfig {
+  readonly url: string;
+  readonly token: string;
+}
+
 /** What guests do that no test can see from outside. */
 export interface GuestDiary {
   /** A job of the forge was begun on a microVM. */
@@ -28,7 +33,8 @@ export class HttpGuestDriver implements VmDriver {
 
   constructor(
     private readonly diary: GuestDiary,
-    private readonly jobMs: () => number,
+    /** What running a job takes; ends early with the guest's power. */
+    private readonly work: (power: AbortSignal) => Promise<void>,
   ) {}
 
   async start(): Promise<void> {}
@@ -71,23 +77,24 @@ export class HttpGuestDriver implements VmDriver {
     if (order !== "run") return;
     const config = await service.config();
     await service.heartbeat("started");
-    const jobId = await this.runOneJob(config.url, config.token, service, power);
-    if (jobId !== undefined) this.diary.ran(boot.vm ?? "", jobId);
+    await this.runOneJob(boot.vm ?? "", config, service, power);
     await service.done();
   }
 
-  /** Asks the forge for a job until there is one or the guest is told to stop; tells which it was. */
-  private async runOneJob(url: string, token: string, service: Service, power: AbortSignal): Promise<number | undefined> {
+  /** Asks the forge for a job until there is one, and runs it, or until the guest is told to stop. */
+  private async runOneJob(vm: string, { url, token }: RunnerConfig, service: Service, power: AbortSignal): Promise<void> {
     for (;;) {
       const response = await send(`${url}/api/v4/jobs/request`, "POST", { token }, power);
       if (response.status === 201) {
         const job = (await response.json()) as { readonly id: number; readonly token: string };
-        await pause(this.jobMs(), undefined, { signal: power });
+        this.diary.ran(vm, job.id);
+        await this.work(power);
+        power.throwIfAborted();
         await persist(power, () => send(`${url}/api/v4/jobs/${job.id}`, "PUT", { token: job.token, state: "success" }, power));
-        return job.id;
+        return;
       }
       await response.text();
-      if ((await service.heartbeat("running")) === "stop") return undefined;
+      if ((await service.heartbeat("running")) === "stop") return;
       await pause(askAgainMs, undefined, { signal: power });
     }
   }
@@ -115,7 +122,7 @@ class Service {
 
   done = (): Promise<string> => this.order("done", "POST", { exit_code: "0", reason: "finished" });
 
-  async config(): Promise<{ readonly url: string; readonly token: string }> {
+  async config(): Promise<RunnerConfig> {
     const text = await (await this.call("config", "GET")).text();
     const value = (key: string) => JSON.parse(new RegExp(`^ *${key} = (".*")$`, "m").exec(text)?.[1] ?? '""') as string;
     return { url: value("url"), token: value("token") };

@@ -41,7 +41,7 @@ export async function runWithKills({ seed, pipelines }: KillOptions): Promise<vo
   const world = await startWorld({ hosts: 2, pollS: 1, pool: { minIdle: 1, maxMicrovms: 5 } });
   try {
     const random = seededRandom(seed);
-    // What happens on the way out of each job and of each service is written outside of both.
+    // Every job adds a line to the one, and every kill to the other: both lie outside of whatever ends.
     const runs = join(world.directory, "runs");
     const kills = join(world.directory, "kills");
     writeFileSync(runs, "");
@@ -83,7 +83,7 @@ async function killAndRestart(world: World, serve: Child, random: () => number):
   return world.startServe();
 }
 
-/** Three stages, each of which has a job that waits for some of the kills: the pipeline runs during all of them. */
+/** In three of the stages a job waits for some of the kills, so that the pipeline runs during all of them. */
 function pipelineOf(runs: string, kills: string, killsBefore: number): string {
   const work = (...more: readonly string[]) =>
     JSON.stringify([`echo "$CI_PROJECT_NAME $CI_JOB_NAME" >> ${runs}`, "echo ran $((40 + 2))", ...more]);

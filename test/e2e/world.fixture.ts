@@ -197,13 +197,13 @@ async function build(
     },
     async jobsWhenOver({ project, pipeline }, deadlineMs = 60_000) {
       let jobs: readonly PipelineJob[] = [];
-      const overs = async (): Promise<boolean> => {
+      const areOver = async (): Promise<boolean> => {
         const { status } = await client.pipeline(project.id, pipeline.id);
         jobs = await client.jobs(project.id, pipeline.id);
         return isOver(status) && jobs.every((job) => isOver(job.status));
       };
       const tell = () => `${jobs.map((job) => `${job.name}: ${job.status}`).join(", ")}\n${lastWords()}`;
-      await until(`pipeline ${pipeline.id} is over`, overs, { deadlineMs, everyMs: 100, tell });
+      await until(`pipeline ${pipeline.id} is over`, areOver, { deadlineMs, everyMs: 100, tell });
       const byName = new Map(jobs.map((job) => [job.name, job]));
       if (byName.size !== jobs.length) throw new Error(`jobs were tried again:\n${tell()}`);
       return byName;
