@@ -1,13 +1,11 @@
 import type { LoopObserver } from "./control/ports.js";
+import type { LastAnswer } from "./http/loop-view.js";
 import type { ErrorCode } from "./model/errors.js";
 import { jobKey } from "./model/job.js";
 import { type Effect, effectLane } from "./plan/effect.js";
 import type { Store } from "./store/port.js";
 import type { Logger } from "./telemetry/logger.js";
 import type { Metrics } from "./telemetry/metrics.js";
-
-/** What a host or forge answered last. */
-type LastAnswer = { readonly ok: true } | { readonly ok: false; readonly message: string };
 
 export interface ObserverOptions {
   readonly store: Pick<Store, "get">;

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import type { ControlSettings } from "./control/ports.js";
 import { systemRandom } from "./control/random.js";
-import { startReconciler } from "./control/reconciler.js";
+import { type Reconciler, startReconciler } from "./control/reconciler.js";
 import { createGrpcFlintlock } from "./flintlock/grpc/create-grpc-flintlock.js";
 import { createGitLabForge } from "./forge/gitlab/gitlab-forge.js";
 import { createGuest } from "./guest/guest.js";
@@ -120,7 +120,8 @@ async function build({ service, clock, random, logger, shutdown, resolveSecret }
   }
 
   const observer = createLoopObserver({ store, logger, metrics });
-  let leading = () => false;
+  // The admin API answers before the loop begins: until then, and after it, nobody leads.
+  let reconciler: Reconciler | undefined;
   const adminListener = await startAdminListener({
     listener: listeners.admin,
     store,
@@ -129,15 +130,20 @@ async function build({ service, clock, random, logger, shutdown, resolveSecret }
     logger,
     metrics,
     token: adminToken,
-    readiness: () => readReadiness({ store, clock, observer, leading }),
+    loop: {
+      look: () => reconciler?.look(),
+      sweepSoon: () => reconciler?.sweepSoon() ?? false,
+      lastAnswer: (lane) => observer.lastAnswer(lane),
+    },
+    readiness: () => readReadiness({ store, clock, observer, leading: () => reconciler?.status().leading ?? false }),
     jobLog: (connection, projectId, jobId) => forge.jobLog(connection, projectId, jobId),
   });
   shutdown.add("the admin listener", deadlinesMs.listener, () => adminListener.stop());
 
   const ports = { store, sealer, flintlock, forge, guest, clock, random, observer };
-  const reconciler = startReconciler(ports, controlSettings(service, random));
-  shutdown.add("the loop", deadlinesMs.loop, () => reconciler.stop());
-  leading = () => reconciler.status().leading;
+  const loop = startReconciler(ports, controlSettings(service, random));
+  shutdown.add("the loop", deadlinesMs.loop, () => loop.stop());
+  reconciler = loop;
 
   const publicListener = await startPublicListener({ listener: listeners.public, store, clock, logger, metrics, resolveSecret });
   shutdown.add("the public listener", deadlinesMs.listener, () => publicListener.stop());

@@ -116,13 +116,12 @@ describe("the loop", () => {
     expect(world.leading()?.sweepSoon()).toBeUndefined();
   });
 
-  it("tells what it would do and does none of it", async () => {
+  it("shows what it sees, and nothing happens of that", async () => {
     const world = await aWorld();
     await world.run(31_000);
     const before = world.log.length;
-    const preview = world.leading()?.preview();
-    expect(preview?.snapshot.hosts.map(({ observation }) => observation !== undefined)).not.toContain(false);
-    expect(preview?.plan.wakeAt).toBeGreaterThan(preview?.snapshot.now ?? 0);
+    const seen = world.leading()?.look();
+    expect(seen?.hosts.map(({ standing, observation }) => [standing, observation !== undefined])).toEqual([["open", true]]);
     expect(world.log).toHaveLength(before);
   });
 

@@ -21,12 +21,6 @@ const standstillMs = 30_000;
 const laneWidth = 16;
 const laneDepth = 4_096;
 
-/** A moment as the loop sees it, and what it would do about it. */
-export interface Preview {
-  readonly snapshot: Snapshot;
-  readonly plan: Plan;
-}
-
 /** The running loop. */
 export interface Reconciler {
   /** Asks for another pass; any number of wakes before it are one. */
@@ -35,8 +29,8 @@ export interface Reconciler {
   pollSoon(connection: string): void;
   /** Asks every host for its microVMs and every forge for its jobs and runners as soon as possible; `false` when this process does not lead. */
   sweepSoon(): boolean;
-  /** What the loop sees and would decide at this moment, without doing any of it; undefined when this process does not lead. */
-  preview(): Preview | undefined;
+  /** What the loop would decide upon at this moment; undefined when this process does not lead. */
+  look(): Snapshot | undefined;
   /** Whether this process leads, and when a pass ended last. */
   status(): { readonly leading: boolean; readonly passedAt: number | undefined };
   /** Ends after the pass and the effects under way; what is not finished is taken up by whoever leads next. */
@@ -102,10 +96,8 @@ class Loop implements Reconciler {
     return true;
   }
 
-  preview(): Preview | undefined {
-    if (this.term === undefined) return undefined;
-    const snapshot = this.observe(this.term);
-    return { snapshot, plan: plan(snapshot) };
+  look(): Snapshot | undefined {
+    return this.term === undefined ? undefined : this.observe(this.term);
   }
 
   status() {

@@ -6,7 +6,7 @@ import { createMetrics } from "../telemetry/metrics.js";
 import { startAdminListener } from "./admin-listener.js";
 import { createDeclarations } from "./declarations.js";
 import type { RunningListener } from "./listener.js";
-import { aJob, fleetInput, keptLog, newStore, oneOfEach, onLoopback } from "./listeners.fixture.js";
+import { aJob, aLoop, fleetInput, keptLog, newStore, oneOfEach, onLoopback } from "./listeners.fixture.js";
 import type { Readiness } from "./routes/health.js";
 
 const token = "the-admin-token-of-the-test";
@@ -32,6 +32,7 @@ beforeEach(async () => {
     logger: log.logger,
     metrics: createMetrics(),
     token,
+    loop: aLoop(),
     readiness: () => readiness,
     jobLog: () => jobLog(),
   });

@@ -8,12 +8,16 @@ import type { Logger } from "../telemetry/logger.js";
 import type { Metrics } from "../telemetry/metrics.js";
 import type { Declarations } from "./declarations.js";
 import { type RunningListener, startListener } from "./listener.js";
+import type { LoopView } from "./loop-view.js";
+import { createOperations } from "./operations.js";
 import { registerDeclaredRoutes } from "./routes/declared.js";
 import { registerEventRoutes } from "./routes/events.js";
 import { registerFleetRoutes } from "./routes/fleet.js";
 import { type Readiness, registerHealthRoutes } from "./routes/health.js";
+import { registerHostRoutes } from "./routes/hosts.js";
 import { registerJobRoutes } from "./routes/jobs.js";
 import { registerMicrovmRoutes } from "./routes/microvms.js";
+import { registerOperationRoutes } from "./routes/operations.js";
 import { sameSecret } from "./same-secret.js";
 
 export interface AdminListenerOptions {
@@ -25,6 +29,7 @@ export interface AdminListenerOptions {
   readonly metrics: Metrics;
   /** The bearer token without which nothing but `/health` answers. */
   readonly token: string;
+  readonly loop: LoopView;
   readonly readiness: () => Promise<Readiness> | Readiness;
   /** The log of a job as its forge has it now; undefined when it has none. */
   readonly jobLog: (connection: Connection, projectId: number, jobId: number) => Promise<string | undefined>;
@@ -45,6 +50,8 @@ export function startAdminListener(options: AdminListenerOptions): Promise<Runni
       registerHealthRoutes(app, options);
       registerDeclaredRoutes(app, options);
       registerFleetRoutes(app, options);
+      registerOperationRoutes(app, { ...options, operations: createOperations(options) });
+      registerHostRoutes(app, options);
       registerMicrovmRoutes(app, options);
       registerJobRoutes(app, options);
       registerEventRoutes(app, options);

@@ -4,10 +4,12 @@ import { systemClock } from "../model/clock.js";
 import { connectionSchema } from "../model/connection.js";
 import type { FleetInput } from "../model/fleet.js";
 import type { Job } from "../model/job.js";
+import type { Microvm } from "../model/microvm.js";
 import { serviceSchema } from "../model/service.js";
 import { createMemoryStore } from "../store/memory/memory-store.js";
 import type { Store } from "../store/port.js";
 import { createLogger, type Logger } from "../telemetry/logger.js";
+import type { LoopView } from "./loop-view.js";
 
 /** A listener's settings on a free port of this machine. */
 export const onLoopback = serviceSchema.parse({ owner: "test", listeners: { public: { listen: "127.0.0.1:0" } } }).listeners.public;
@@ -18,6 +20,32 @@ export const newStore = (): Store => createMemoryStore({ clock: systemClock, ran
 export function keptLog(): { readonly logger: Logger; readonly lines: string[] } {
   const lines: string[] = [];
   return { lines, logger: createLogger({ level: "debug", env: {}, destination: { write: (line) => lines.push(line) } }) };
+}
+
+/** A loop that does not lead, unless a test says otherwise. */
+export const aLoop = (change: Partial<LoopView> = {}): LoopView => ({
+  look: () => undefined,
+  sweepSoon: () => false,
+  lastAnswer: () => undefined,
+  ...change,
+});
+
+export function aMicrovm(change: Partial<Microvm> = {}): Microvm {
+  return {
+    name: "vm-a",
+    pool: "small",
+    connection: "gitlab",
+    image: "base",
+    sizeName: "small",
+    size: { vcpu: 1, memoryMb: 512 },
+    host: "rack-1",
+    mac: "02:00:00:00:00:01",
+    phase: "parked",
+    identity: false,
+    traceId: "0f".repeat(16),
+    allocatedAt: 1,
+    ...change,
+  };
 }
 
 /** Waits until something is so; what never becomes so fails the test. */

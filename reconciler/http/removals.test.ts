@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { fleetSchema } from "../model/fleet.js";
+import { operationKey } from "../model/front-door.js";
 import type { Store } from "../store/port.js";
 import { createDeclarations, type Declarations } from "./declarations.js";
-import { fleetInput, newStore } from "./listeners.fixture.js";
+import { aMicrovm, fleetInput, newStore } from "./listeners.fixture.js";
 
 let store: Store;
 let declarations: Declarations;
@@ -16,29 +17,15 @@ beforeEach(async () => {
 });
 afterEach(() => store.stop());
 
-async function aMicrovm(): Promise<void> {
-  const value = {
-    name: "vm-a",
-    pool: "small",
-    connection: "gitlab",
-    image: "base",
-    sizeName: "small",
-    size: { vcpu: 1, memoryMb: 512 },
-    host: "rack-1",
-    mac: "02:00:00:00:00:01",
-    phase: "parked",
-    identity: false,
-    traceId: "0f".repeat(16),
-    allocatedAt: 1,
-  } as const;
-  await store.commit({ writes: [{ kind: "microvm", key: "vm-a", value, expect: "absent" }] });
+async function holdsMicrovm(): Promise<void> {
+  await store.commit({ writes: [{ kind: "microvm", key: "vm-a", value: aMicrovm(), expect: "absent" }] });
 }
 
 const operations = () => store.list("operation").map(({ value }) => value);
 
 describe("removing what is in use", () => {
   it.each(["host", "pool"] as const)("a %s is refused, unless it may drain: then it is told what it waits for", async (kind) => {
-    await aMicrovm();
+    await holdsMicrovm();
     const name = kind === "host" ? "rack-1" : "small";
     await expect(declarations.remove(kind, name)).rejects.toMatchObject({ code: "FR-REFERENCED" });
     expect(operations()).toEqual([]);
@@ -49,9 +36,11 @@ describe("removing what is in use", () => {
     expect(operations()).toMatchObject([{ at: 31_000, until: 91_000 }]);
   });
 
-  it("it goes with its drain once nothing uses it any more", async () => {
-    await aMicrovm();
+  it("it goes with its drain, and with whatever else was told of it, once nothing uses it any more", async () => {
+    await holdsMicrovm();
     await declarations.remove("pool", "small", { whenUsed: "drain" });
+    const paused = { subject: { kind: "pool", name: "small" }, operation: "pause", by: "somebody", at: 1 } as const;
+    await store.commit({ writes: [{ kind: "operation", key: operationKey(paused), value: paused, expect: "absent" }] });
     await store.commit({ writes: [{ kind: "microvm", key: "vm-a", value: null, expect: "any" }] });
     expect(await declarations.remove("pool", "small", { whenUsed: "drain" })).toEqual({ usedBy: [] });
     expect(store.get("pool", "small")).toBeUndefined();
@@ -59,7 +48,7 @@ describe("removing what is in use", () => {
   });
 
   it("a host's machine may be given up, a pool's microVMs may not", async () => {
-    await aMicrovm();
+    await holdsMicrovm();
     expect(await declarations.remove("host", "rack-1", { whenUsed: "forget" })).toEqual({ usedBy: ['microVM "vm-a"'] });
     expect(operations()).toMatchObject([{ operation: "forget" }]);
     await expect(declarations.remove("pool", "small", { whenUsed: "forget" })).rejects.toMatchObject({

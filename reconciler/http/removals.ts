@@ -2,6 +2,7 @@ import type { DeclaredKind } from "../model/declared.js";
 import { FireRunnerError } from "../model/errors.js";
 import type { Operation } from "../model/front-door.js";
 import type { Store, Write } from "../store/port.js";
+import { forgettingAll } from "./operations.js";
 import { whatNeeds } from "./references.js";
 
 /**
@@ -44,12 +45,8 @@ export function buildRemoval(
   }
   const usedBy = whatNeeds(store, kind, name);
   if (usedBy.length === 0) {
-    const stale = store.get("operation", operationKey(kind, name));
     const gone: Write = { kind, key: name, value: null, expect: revision };
-    return {
-      writes: stale === undefined ? [gone] : [gone, { kind: "operation", key: stale.key, value: null, expect: stale.revision }],
-      result: { usedBy },
-    };
+    return { writes: [gone, ...forgettingAll(store, kind, name)], result: { usedBy } };
   }
   if (whenUsed === "refuse" || kind === "image" || kind === "connection") {
     throw new FireRunnerError("FR-REFERENCED", `${kind} "${name}" is still used by ${usedBy.join(", ")}; remove or change that first`, {
@@ -63,7 +60,5 @@ export function buildRemoval(
     at: removed.now,
     until: removed.now + renewedForMs,
   };
-  return { writes: [{ kind: "operation", key: operationKey(kind, name), value, expect: "any" }], result: { usedBy } };
+  return { writes: [{ kind: "operation", key: `removal/${kind}/${name}`, value, expect: "any" }], result: { usedBy } };
 }
-
-const operationKey = (kind: DeclaredKind, name: string): string => `removal/${kind}/${name}`;

@@ -3,9 +3,11 @@ import { z } from "zod";
 import { type Declared, type DeclaredKind, declaredKinds, type Spec } from "../../model/declared.js";
 import { FireRunnerError } from "../../model/errors.js";
 import { managedBySchema, nameSchema } from "../../model/fields.js";
+import type { Operation } from "../../model/front-door.js";
 import { parseOrRefuse } from "../../model/validation.js";
 import type { Store } from "../../store/port.js";
 import { type Declarations, fleetLists } from "../declarations.js";
+import { operationsOf } from "../operations.js";
 import { whenUsedValues } from "../removals.js";
 
 const putQuery = z.strictObject({ managedBy: managedBySchema.optional() });
@@ -14,13 +16,18 @@ const deleteQuery = z.strictObject({ whenUsed: z.enum(whenUsedValues).optional()
 export interface DeclaredDependencies {
   readonly store: Store;
   readonly declarations: Declarations;
+  readonly clock: { now(): number };
 }
 
 /**
  * GET, PUT and DELETE of hosts, images, connections and pools. The generation is the `ETag`; `If-Match` asks for it.
  * `PUT ?managedBy=` says who declares; `DELETE ?whenUsed=drain` answers 202 for as long as something uses the record.
+ * What operators said of a host or pool is told with it, as `operations`.
  */
-export function registerDeclaredRoutes(app: FastifyInstance, { store, declarations }: DeclaredDependencies): void {
+export function registerDeclaredRoutes(app: FastifyInstance, { store, declarations, clock }: DeclaredDependencies): void {
+  const shown = (kind: DeclaredKind, record: Declared<Spec>): Shown =>
+    kind === "host" || kind === "pool" ? { ...record, operations: operationsOf(store, kind, record.spec.name, clock.now()) } : record;
+
   for (const kind of declaredKinds) {
     const list = `/v1/${fleetLists[kind]}`;
 
@@ -28,20 +35,21 @@ export function registerDeclaredRoutes(app: FastifyInstance, { store, declaratio
       items: store
         .list(kind)
         .map(({ value }) => value)
-        .toSorted((a, b) => a.order - b.order),
+        .toSorted((a, b) => a.order - b.order)
+        .map((record) => shown(kind, record)),
     }));
 
     app.get<{ Params: { name: string } }>(`${list}/:name`, (request, reply) => {
       const stored = store.get(kind, request.params.name);
       if (stored === undefined) throw new FireRunnerError("FR-NOT-FOUND", `no ${kind} is called ${JSON.stringify(request.params.name)}`);
-      return answer(reply, stored.value);
+      return answer(reply, shown(kind, stored.value));
     });
 
     app.put<{ Params: { name: string } }>(`${list}/:name`, async (request, reply) => {
       const name = nameOf(request, kind);
       const { managedBy } = parseOrRefuse(putQuery, request.query, "query");
       const { outcome, record } = await declarations.put(kind, name, request.body, { ifGeneration: expected(request), managedBy });
-      return answer(reply.code(outcome === "created" ? 201 : 200), record);
+      return answer(reply.code(outcome === "created" ? 201 : 200), shown(kind, record));
     });
 
     app.delete<{ Params: { name: string } }>(`${list}/:name`, async (request, reply) => {
@@ -52,7 +60,9 @@ export function registerDeclaredRoutes(app: FastifyInstance, { store, declaratio
   }
 }
 
-const answer = (reply: FastifyReply, record: Declared<Spec>): FastifyReply => reply.header("etag", `"${record.generation}"`).send(record);
+type Shown = Declared<Spec> & { readonly operations?: readonly Operation[] };
+
+const answer = (reply: FastifyReply, record: Shown): FastifyReply => reply.header("etag", `"${record.generation}"`).send(record);
 
 function nameOf(request: FastifyRequest<{ Params: { name: string } }>, kind: DeclaredKind): string {
   return parseOrRefuse(nameSchema, request.params.name, `the ${kind}'s name in the address`);

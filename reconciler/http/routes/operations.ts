@@ -1,0 +1,55 @@
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import { z } from "zod";
+import { FireRunnerError } from "../../model/errors.js";
+import { parseOrRefuse } from "../../model/validation.js";
+import type { Store } from "../../store/port.js";
+import { fleetLists } from "../declarations.js";
+import { type OperatedKind, type Operations, operationsOf, verbs } from "../operations.js";
+
+/** Longer than any job may run. */
+const longestDeadlineS = 30 * 86_400;
+
+const nothingElse = z.strictObject({}).default({});
+const bodies: Readonly<Record<string, z.ZodType<{ readonly deadlineS?: number | undefined; readonly force?: boolean | undefined }>>> = {
+  drain: z
+    .strictObject({ deadlineS: z.int("must be whole seconds").nonnegative("must be 0 or more").max(longestDeadlineS).optional() })
+    .default({}),
+  forget: z.strictObject({ force: z.boolean().optional() }).default({}),
+};
+
+/** Says who does something; printable ASCII. Without it, it is `admin`. */
+const whoHeader = "x-firerunner-by";
+const whoSchema = z
+  .string()
+  .max(200, "must be at most 200 characters")
+  .regex(/^[!-~]([ -~]*[!-~])?$/, "must be printable ASCII")
+  .default("admin");
+
+export interface OperationDependencies {
+  readonly store: Store;
+  readonly clock: { now(): number };
+  readonly operations: Operations;
+}
+
+/**
+ * `POST /v1/hosts/:name/{cordon,uncordon,drain,forget}` and `POST /v1/pools/:name/{pause,resume}`: answers what holds of
+ * the record then, as `{operations}`. No declared record and no generation is touched.
+ */
+export function registerOperationRoutes(app: FastifyInstance, { store, clock, operations }: OperationDependencies): void {
+  for (const kind of Object.keys(verbs) as OperatedKind[]) {
+    for (const verb of Object.keys(verbs[kind])) {
+      app.post<{ Params: { name: string } }>(`/v1/${fleetLists[kind]}/:name/${verb}`, async (request) => {
+        const { name } = request.params;
+        const body = parseOrRefuse(bodies[verb] ?? nothingElse, request.body ?? undefined, verb);
+        await operations.tell(kind, name, verb, { ...body, by: byOf(request) });
+        return { operations: operationsOf(store, kind, name, clock.now()) };
+      });
+    }
+  }
+}
+
+function byOf(request: FastifyRequest): string {
+  const given = request.headers[whoHeader];
+  if (Array.isArray(given)) throw new FireRunnerError("FR-INVALID", `${whoHeader}: is given more than once`);
+  return parseOrRefuse(z.object({ [whoHeader]: whoSchema }), { [whoHeader]: given }, "header")[whoHeader] ?? "admin";
+}
