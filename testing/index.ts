@@ -4,7 +4,7 @@
  * nothing, and neither server guards itself against strangers beyond loopback.
  */
 export type { EmbeddedGitLab } from "../reconciler/embedded/gitlab/start.js";
-export type { ChanceFault, HostDials } from "../reconciler/embedded/host/dials.js";
+export type { ChanceFault, HostCall, HostDials } from "../reconciler/embedded/host/dials.js";
 export type { VmDriver, VmRequest } from "../reconciler/embedded/host/driver.js";
 export { type FaultList, parseFaultList } from "../reconciler/embedded/host/fault-list.js";
 export type { HostTimings } from "../reconciler/embedded/host/host-machine.js";

@@ -13,6 +13,9 @@ export const chanceFaults = [
 ] as const;
 export type ChanceFault = (typeof chanceFaults)[number];
 
+/** The unary calls of a host. */
+export type HostCall = "create" | "get" | "delete" | "list";
+
 /** Faults that a test, or somebody who wants to see what happens, can dial in while a host runs. */
 export interface HostDials {
   /** Every call waits this long before it is handled. */
@@ -21,8 +24,8 @@ export interface HostDials {
   readonly unavailable: boolean;
   /** Every call arrives and is never answered; nothing is done. */
   readonly hang: boolean;
-  /** So many calls are carried out, and then their answer is lost: the connection is cut, or the call never ends. */
-  readonly lostAnswers: { readonly calls: number; readonly how: "cut" | "hang" };
+  /** So many calls, of one kind if `of` says so, are carried out, and then their answer is lost: the connection is cut, or the call never ends. */
+  readonly lostAnswers: { readonly calls: number; readonly how: "cut" | "hang"; readonly of?: HostCall };
   /** So many builds fail: the microVM stays PENDING with a growing `retry`, without a reason. */
   readonly failedBuilds: number;
   /** So many Lists fail as they do while something is removed. */
@@ -89,10 +92,10 @@ export class DialBoard {
     return this.dials.loseDeletesWhileBuilding || this.chance("lostDeletes");
   }
 
-  takeLostAnswer(): "cut" | "hang" | undefined {
-    const { calls, how } = this.dials.lostAnswers;
-    if (calls > 0) {
-      this.set({ lostAnswers: { calls: calls - 1, how } });
+  takeLostAnswer(call: HostCall): "cut" | "hang" | undefined {
+    const { calls, how, of = call } = this.dials.lostAnswers;
+    if (calls > 0 && of === call) {
+      this.set({ lostAnswers: { ...this.dials.lostAnswers, calls: calls - 1 } });
       return how;
     }
     if (this.chance("cutAnswers")) return "cut";

@@ -12,7 +12,7 @@ import {
 import type { MicroVM } from "../../../proto/gen/types/microvm_pb.js";
 import type { GrpcHandlers } from "../../../proto/grpc.js";
 import type { Clock } from "../../model/clock.js";
-import type { DialBoard } from "./dials.js";
+import type { DialBoard, HostCall } from "./dials.js";
 import { HostError } from "./host-error.js";
 import type { HostMachine } from "./host-machine.js";
 
@@ -30,12 +30,12 @@ export interface HostCallsOptions {
 export function hostCalls(options: HostCallsOptions): GrpcHandlers<typeof MicroVMService.method> {
   const { machine, dials } = options;
   const unary =
-    <Request, Answer>(act: (request: Request) => Answer) =>
+    <Request, Answer>(kind: HostCall, act: (request: Request) => Answer) =>
     (call: ServerUnaryCall<Request, Answer>, answer: sendUnaryData<Answer>) =>
       void admit(call.metadata, options).then(
         () => {
           const outcome = attempt(() => act(call.request));
-          const lost = dials.takeLostAnswer();
+          const lost = dials.takeLostAnswer(kind);
           if (lost === "cut") options.cut(call.getPeer());
           if (lost !== undefined) return;
           if ("error" in outcome) answer(outcome.error);
@@ -44,20 +44,20 @@ export function hostCalls(options: HostCallsOptions): GrpcHandlers<typeof MicroV
         (error: unknown) => answer(asStatus(error)),
       );
   return {
-    createMicroVM: unary(({ microvm }) => {
+    createMicroVM: unary("create", ({ microvm }) => {
       if (microvm === undefined) throw invalid("invalid create microvm request: MicroVMSpec required");
       if (microvm.interfaces.some(({ overrides }) => overrides !== undefined && overrides.bridgeName === undefined)) {
         throw new HostError("overrides without bridge_name: here a flintlockd v0.11 ends", status.UNAVAILABLE);
       }
       return create(CreateMicroVMResponseSchema, { microvm: machine.create(microvm) });
     }),
-    deleteMicroVM: unary(({ uid }) => {
+    deleteMicroVM: unary("delete", ({ uid }) => {
       if (uid === "") throw invalid("invalid request");
       refuseWedged("deleting microvm: checking to see if spec exists", machine.get(uid));
       if (!machine.delete(uid)) throw new HostError(`deleting microvm: checking to see if spec exists: microvm spec //${uid} not found`);
       return create(EmptySchema);
     }),
-    getMicroVM: unary(({ uid }) => {
+    getMicroVM: unary("get", ({ uid }) => {
       if (uid === "") throw invalid("invalid request");
       const attempted = `getting microvm: error attempting to locate microvm with uid: ${uid}`;
       const microvm = machine.get(uid);
@@ -65,7 +65,7 @@ export function hostCalls(options: HostCallsOptions): GrpcHandlers<typeof MicroV
       if (microvm === undefined) throw new HostError(`${attempted}: microvm spec //${uid} not found`);
       return create(GetMicroVMResponseSchema, { microvm });
     }),
-    listMicroVMs: unary(({ namespace, name }) => {
+    listMicroVMs: unary("list", ({ namespace, name }) => {
       const listed = list(namespace, options).filter(({ spec }) => !name || spec?.id === name);
       return create(ListMicroVMsResponseSchema, { microvm: listed });
     }),
