@@ -43,7 +43,7 @@ const refusalSchema = z.object({
   message: z.string(),
   details: z.record(z.string(), z.unknown()).optional(),
 });
-const namesSchema = z.object({ items: z.array(z.object({ spec: z.object({ name: z.string() }) })) });
+const listSchema = z.object({ items: z.array(z.object({ spec: z.looseObject({ name: z.string() }) })) });
 const checksSchema = z.object({ checks: z.array(z.object({ name: z.string(), ok: z.boolean(), message: z.string().optional() })) });
 const usedSchema = z.object({ usedBy: z.array(z.string()) });
 
@@ -70,14 +70,21 @@ export async function getDeclared<K extends DeclaredKind>(api: AdminApi, kind: K
   const response = await call(api, "GET", pathOf(kind, name));
   if (response.status !== 404) return answer(kind, response, attempted);
   await response.body?.cancel();
-  const list = await call(api, "GET", `/v1/${kind}s`);
-  if (!list.ok) throw await refusal(list, attempted);
-  const names = namesSchema.safeParse(await list.json().catch(() => undefined));
-  if (!names.success) throw strange(attempted, list.status);
-  if (names.data.items.some(({ spec }) => spec.name === name)) {
+  if ((await listDeclared(api, kind)).some(({ spec }) => spec.name === name)) {
     throw new FireRunnerError("FR-CONFLICT", `${kind} "${name}" was just made or removed by somebody else; repeat`, { retryable: true });
   }
   return undefined;
+}
+
+/** All records of a kind, in their order. */
+export async function listDeclared<K extends DeclaredKind>(api: AdminApi, kind: K): Promise<readonly { readonly spec: Spec<K> }[]> {
+  const attempted = `listing ${kind}s`;
+  const response = await call(api, "GET", `/v1/${kind}s`);
+  if (!response.ok) throw await refusal(response, attempted);
+  const parsed = listSchema.safeParse(await response.json().catch(() => undefined));
+  if (!parsed.success) throw strange(attempted, response.status);
+  // The service checked what it keeps; here only its form matters.
+  return parsed.data.items as unknown as readonly { readonly spec: Spec<K> }[];
 }
 
 /** Removes the record; that there is none is no error. What still uses it is `FR-REFERENCED`, or told when it drains. */

@@ -1,19 +1,8 @@
 import { FireRunnerError } from "../reconciler/model/errors.js";
 import { adapt, type DynamicProvider } from "./dynamic-adapter.js";
-import { connectionHandler } from "./handlers/connection.js";
-import type { Handler } from "./handlers/handler.js";
-import { hostHandler } from "./handlers/host.js";
-import { imageHandler } from "./handlers/image.js";
-import { poolHandler } from "./handlers/pool.js";
+import { handlers } from "./handlers/handlers.js";
 import { interrupt } from "./interrupt.js";
-import { type ResourceType, resourceTypes } from "./resource-types.js";
-
-const handlers: Readonly<Record<ResourceType, Handler>> = {
-  FlintlockHost: hostHandler,
-  MicrovmImage: imageHandler,
-  GitLabConnection: connectionHandler,
-  RunnerPool: poolHandler,
-};
+import { resourceTypes } from "./resource-types.js";
 
 /**
  * The provider of a resource type. States that were written years ago call this function by this name, with this argument,

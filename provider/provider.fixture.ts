@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { startAdminListener } from "../reconciler/http/admin-listener.js";
 import { createDeclarations, type Declarations } from "../reconciler/http/declarations.js";
-import { newStore, onLoopback } from "../reconciler/http/listeners.fixture.js";
+import { aLoop, newStore, onLoopback } from "../reconciler/http/listeners.fixture.js";
 import type { ReadinessCheck } from "../reconciler/http/routes/health.js";
 import type { Clock } from "../reconciler/model/clock.js";
 import { systemClock } from "../reconciler/model/clock.js";
@@ -40,6 +40,7 @@ export async function startAdminWorld(clock: Clock = systemClock): Promise<Admin
     logger: silentLogger,
     metrics: createMetrics(),
     token: adminToken,
+    loop: aLoop(),
     readiness() {
       if (ready.fail) throw new Error("no readiness now");
       return { checks };

@@ -61,7 +61,7 @@ describe("the command line itself", () => {
   it("--help shows the commands, and a command's own options, without colour where nobody sees it", async () => {
     const help = await run(["--help"]);
     expect(help.code).toBe(0);
-    for (const command of ["serve", "dev", "apply", "get", "describe", "logs"]) expect(help.out).toContain(command);
+    for (const command of ["serve", "dev", "apply", "export", "get", "describe", "logs"]) expect(help.out).toContain(command);
     expect(help.out).toContain("Exit codes: 0 success, 1 failure");
     expect((await run(["get", "--help"])).out).toContain("--output");
     expect(help.out).toBe(stripVTControlCharacters(help.out));
