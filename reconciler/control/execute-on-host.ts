@@ -31,7 +31,12 @@ function hostOf(name: string, { ports }: ExecutionContext) {
 async function listHost(name: string, context: ExecutionContext): Promise<Execution> {
   const { ports, settings, soft } = context;
   const startedAt = ports.clock.now();
-  const listed = await ports.flintlock.list(hostOf(name, context), namespaceOf(settings.owner));
+  const host = hostOf(name, context);
+  const listed = await ports.flintlock.list(host, namespaceOf(settings.owner)).catch((caught: unknown) => {
+    const error = FireRunnerError.from(caught, "FR-INTERNAL", `listing host "${name}"`);
+    soft.failedReads.set(name, { code: error.code, message: error.message });
+    throw error;
+  });
   const microvms = listed.map(({ uid, name: vm, state, retry, address, mac, metadata }) => ({
     uid,
     name: vm,

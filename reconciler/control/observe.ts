@@ -38,7 +38,9 @@ export function observe(from: ObserveFrom): Snapshot {
     hosts: values(store, "host").map(({ spec }) => ({
       spec,
       standing: standingOf(operations, spec.name),
+      drainDeadlineAt: drainDeadlineOf(operations, spec.name),
       observation: soft.hosts.get(spec.name),
+      failedRead: soft.failedReads.get(spec.name),
     })),
     images: values(store, "image").map(({ spec }) => spec),
     connections: values(store, "connection").map(({ spec }) => {
@@ -62,15 +64,21 @@ export function observe(from: ObserveFrom): Snapshot {
   };
 }
 
-/** What operators did to a host last counts by how far it goes, not by when it was done. */
+/** What operators did to a host counts by how far it goes, not by when it was done. */
 export function standingOf(operations: readonly Operation[], host: string): HostView["standing"] {
-  const told = new Set(
-    operations.flatMap(({ subject, operation }) => (subject.kind === "host" && subject.name === host ? [operation] : [])),
-  );
+  const told = new Set(operations.flatMap((told) => (isOf(told, host) ? [told.operation] : [])));
   if (told.has("forget")) return "forgotten";
   if (told.has("drain")) return "draining";
   return told.size > 0 ? "cordoned" : "open";
 }
+
+/** When a host's drain ends the jobs that it waits for: the first of the deadlines that were given. */
+function drainDeadlineOf(operations: readonly Operation[], host: string): number | undefined {
+  const deadlines = operations.flatMap((told) => (isOf(told, host) && told.operation === "drain" ? (told.deadlineAt ?? []) : []));
+  return deadlines.length === 0 ? undefined : Math.min(...deadlines);
+}
+
+const isOf = ({ subject }: Operation, host: string): boolean => subject.kind === "host" && subject.name === host;
 
 function values<K extends Kind>(store: Store, kind: K): Records[K][] {
   return store.list(kind).map((stored) => stored.value);

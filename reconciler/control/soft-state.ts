@@ -15,6 +15,8 @@ export interface ForgeReads {
 /** What a leader knows but need not survive: observations, and the effects under way. A new leader begins without. */
 export class SoftState {
   readonly hosts = new Map<string, HostObservation>();
+  /** Hosts that could not be read when they were asked last, and why. */
+  readonly failedReads = new Map<string, { readonly code: string; readonly message: string }>();
   readonly effects = new Map<string, EffectState>();
   private readonly absentAt = new Map<string, number>();
   private readonly reads = new Map<string, ForgeReads>();
@@ -42,6 +44,7 @@ export class SoftState {
 
   /** What a host showed; what was found absent after it was asked is left out. */
   noteHost(host: string, startedAt: number, at: number, shown: readonly ObservedMicrovm[]): void {
+    this.failedReads.delete(host);
     const present = shown.filter(({ uid }) => (this.absentAt.get(`${host}/${uid}`) ?? -1) < startedAt);
     this.hosts.set(host, { startedAt, at, microvms: new Map(present.map((vm) => [vm.uid, vm])) });
   }

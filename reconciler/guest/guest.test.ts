@@ -23,7 +23,7 @@ describe("the metadata of a microVM", () => {
     expect(Object.keys(metadata)).toEqual(["firerunner-boot", "firerunner-mark"]);
     expect(metadata["firerunner-boot"]).toContain("\nurl=https://fr.example:8471\n");
     expect(world.guest.bootMetadata(aMicrovm())).toEqual(metadata);
-    expect(world.guest.readMark(metadata)).toEqual({ vm: "vm-a", pool: "small", connection: "gl" });
+    expect(world.guest.readMark(metadata)).toEqual({ vm: "vm-a", pool: "small", connection: "gl", size: aMicrovm().sizeName });
     expect(world.guest.readMark({})).toBeUndefined();
   });
 });

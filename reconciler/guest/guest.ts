@@ -106,7 +106,7 @@ export function createGuest(options: GuestOptions): Guest {
     },
     readMark(metadata) {
       const mark = marks.read(metadata);
-      return mark === undefined ? undefined : { vm: mark.vm, pool: mark.pool, connection: mark.connection };
+      return mark === undefined ? undefined : { vm: mark.vm, pool: mark.pool, connection: mark.connection, size: mark.size };
     },
     lastHeardAt: sessions.lastHeardAt,
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Condition } from "../model/condition.js";
 import type { Microvm } from "../model/microvm.js";
 import { planUntilDone } from "./apply-plan.fixture.js";
-import { aHost, aHostView, aJob, anIdentity, aReport, aSnapshot, aVm, now } from "./snapshot.fixture.js";
+import { aHost, aHostView, aJob, anIdentity, aReport, aSnapshot, aVm, now, remarkable } from "./snapshot.fixture.js";
 import type { Snapshot } from "./snapshot.js";
 
 const held = (count: number, until: number, host = false): Condition => ({
@@ -15,7 +15,10 @@ const held = (count: number, until: number, host = false): Condition => ({
   count,
   until,
 });
-const outcome = (rest: Partial<Snapshot>) => planUntilDone(aSnapshot(rest)).after;
+const outcome = (rest: Partial<Snapshot>) => {
+  const { after } = planUntilDone(aSnapshot(rest));
+  return { ...after, conditions: remarkable(after.conditions) };
+};
 const { claimedAt: _claimedAt, ...unclaimed } = aVm({
   phase: "booting",
   createSentAt: now - 120_000,

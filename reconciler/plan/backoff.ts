@@ -63,10 +63,13 @@ export function hostHeldBack(draft: Draft, host: string): Condition | undefined 
   return heldBack(draft, conditionKey(hostSubject(host)));
 }
 
-/** Forgets what has held nothing back for long. */
+/** Forgets what has held nothing back for long, and what was true of hosts and microVMs that are no more. */
 export function pruneConditions(draft: Draft): void {
-  for (const [key, { until }] of draft.conditions) {
-    if (until !== undefined && draft.reached(until + rememberMs)) draft.dropCondition(key);
+  for (const [key, { subject, until }] of draft.conditions) {
+    const isPast = until !== undefined && draft.reached(until + rememberMs);
+    const isOfNobody =
+      (subject.kind === "host" && !draft.hosts.has(subject.name)) || (subject.kind === "microvm" && !draft.microvms.has(subject.name));
+    if (isPast || isOfNobody) draft.dropCondition(key);
   }
 }
 

@@ -142,17 +142,24 @@ function hostView(name: string): fc.Arbitrary<(shown: readonly ObservedMicrovm[]
       readAt: maybe(fc.constantFrom(now - 1_000, now - 9_000, now - 40_000)),
       microvms: fc.integer({ min: 1, max: 6 }),
       standing: fc.constantFrom<HostView["standing"]>("open", "open", "open", "open", "cordoned", "draining", "forgotten"),
+      drainDeadlineAt: maybe(fc.constantFrom(now - 1_000, now + 5_000)),
+      failedRead: maybe(fc.constant({ code: "FR-HOST-UNREACHABLE", message: "generated" })),
       dhcp: fc.boolean(),
       subnet: fc.constantFrom("10.20.0.0/24", "10.20.0.0/29"),
     })
-    .map(({ readAt, microvms, standing, dhcp, subnet }) => (shown) => {
+    .map(({ readAt, microvms, standing, drainDeadlineAt, failedRead, dhcp, subnet }) => (shown) => {
       const host = aHost({
         name,
         capacity: { vcpu: 8, memoryMb: 8192, microvms },
         network: dhcp ? { mode: "dhcp" } : { mode: "static", subnet, gateway: "10.20.0.1" },
       });
       const observation = { startedAt: (readAt ?? 0) - 10, at: readAt ?? 0, microvms: new Map(shown.map((vm) => [vm.uid, vm])) };
-      return aHostView(host, [], { standing, observation: readAt === undefined ? undefined : observation });
+      return aHostView(host, [], {
+        standing,
+        drainDeadlineAt: standing === "draining" ? drainDeadlineAt : undefined,
+        failedRead,
+        observation: readAt === undefined ? undefined : observation,
+      });
     });
 }
 

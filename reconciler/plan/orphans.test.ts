@@ -1,14 +1,15 @@
 import { describe, expect, it } from "vitest";
 import { applyPlan } from "./apply-plan.fixture.js";
 import { plan } from "./plan.js";
-import { aConnectionView, aHost, aHostView, anIdentity, aSnapshot, aVm, now, shownVm } from "./snapshot.fixture.js";
+import { aConnectionView, aHost, aHostView, anIdentity, aSnapshot, aVm, now, remarkable, shownVm } from "./snapshot.fixture.js";
 import type { ObservedMicrovm, Snapshot } from "./snapshot.js";
 
 const stray = (shown: Partial<ObservedMicrovm> = {}) => shownVm({ name: "vm-stray", ...shown });
 const look = (shown: readonly ObservedMicrovm[], rest: Partial<Snapshot> = {}) => {
   const snapshot = aSnapshot({ hosts: [aHostView(aHost(), shown)], ...rest });
   const decided = plan(snapshot);
-  return { ...applyPlan(snapshot, decided), decided };
+  const after = applyPlan(snapshot, decided);
+  return { ...after, conditions: remarkable(after.conditions), decided };
 };
 
 describe("what stands on a host without a record", () => {

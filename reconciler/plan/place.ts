@@ -126,7 +126,7 @@ export class Placement {
 }
 
 /** A host that was not read for this long is unknown: nothing new is placed on it. */
-function freshMs(draft: Draft): number {
+export function freshMs(draft: Draft): number {
   return Math.max(30_000, 3 * draft.snapshot.schedules.listHostsMs);
 }
 

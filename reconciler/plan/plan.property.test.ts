@@ -93,7 +93,8 @@ describe("a plan", () => {
         if (vm.phase !== "deleting" || before === undefined || before.phase === "deleting" || vm.absentAt !== undefined) continue;
         const report = snapshot.guestReports.get(vm.name);
         const guestEnded = report?.done !== undefined || report?.fault?.code === "FR-GUEST-RESTARTED";
-        const overdue = before.jobDeadlineAt !== undefined && before.jobDeadlineAt <= snapshot.now;
+        const drainEndsAt = snapshot.hosts.find(({ spec }) => spec.name === before.host)?.drainDeadlineAt;
+        const overdue = [before.jobDeadlineAt, drainEndsAt].some((at) => at !== undefined && at <= snapshot.now);
         if (guestEnded || overdue) continue;
         const identity = snapshot.identities.find((candidate) => candidate.vm === vm.name);
         const job = snapshot.jobs.find((candidate) => candidate.vm === vm.name);

@@ -2,6 +2,8 @@ import { advanceMicrovms } from "./advance.js";
 import { pruneConditions } from "./backoff.js";
 import { meetDemand } from "./demand.js";
 import { Draft, type Plan } from "./draft.js";
+import { endDrains } from "./drain.js";
+import { judgeHosts } from "./host-conditions.js";
 import { mapJobs, pruneJobs } from "./jobs.js";
 import { askForges, askHosts } from "./look.js";
 import { adoptOrphans } from "./orphans.js";
@@ -21,6 +23,7 @@ export function plan(snapshot: Snapshot): Plan {
   mapJobs(draft);
   advanceMicrovms(draft);
   retireStrays(draft);
+  endDrains(draft);
   removeMicrovms(draft);
   meetDemand(draft);
   removeWhatGaveWay(draft);
@@ -30,6 +33,7 @@ export function plan(snapshot: Snapshot): Plan {
   askForges(draft);
   pruneJobs(draft);
   pruneConditions(draft);
+  judgeHosts(draft);
   return draft.finish();
 }
 

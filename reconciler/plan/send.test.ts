@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Identity } from "../model/identity.js";
 import { applyPlan } from "./apply-plan.fixture.js";
 import { plan } from "./plan.js";
-import { aJob, anIdentity, aSnapshot, aVm, now } from "./snapshot.fixture.js";
+import { aJob, anIdentity, aSnapshot, aVm, now, remarkable } from "./snapshot.fixture.js";
 import type { EffectState } from "./snapshot.js";
 
 const { uid: _uid, claimedAt: _claimed, createdAt: _created, createSentAt: _sent, ...bare } = aVm();
@@ -70,6 +70,6 @@ describe("runners", () => {
   it("that the forge does not make are given up, with their microVM", () => {
     const { microvms, conditions } = look(wanted({ attempts: 8 }));
     expect(microvms).toMatchObject([{ phase: "draining", failure: { code: "FR-FORGE-REJECTED" } }]);
-    expect(conditions).toMatchObject([{ type: "NoJobTaken" }]);
+    expect(remarkable(conditions)).toMatchObject([{ type: "NoJobTaken" }]);
   });
 });

@@ -1,3 +1,4 @@
+import type { Condition } from "../model/condition.js";
 import { type Connection, type ConnectionInput, connectionSchema } from "../model/connection.js";
 import type { GuestReport } from "../model/front-door.js";
 import { type Host, type HostInput, hostSchema } from "../model/host.js";
@@ -161,9 +162,23 @@ export function aSnapshot(snapshot: Partial<Snapshot> = {}): Snapshot {
     microvms,
     identities: [],
     guestReports: new Map(microvms.filter((vm) => vm.claimedAt !== undefined).map((vm) => [vm.name, aReport({ vm: vm.name })])),
-    conditions: [],
     heardAt: new Map(),
     effects: new Map(),
     ...snapshot,
+    conditions: [...whatIsUsual(snapshot.hosts ?? [aHostView()]), ...(snapshot.conditions ?? [])],
   };
 }
+
+/** What is judged of hosts of which nothing is to be said. */
+const usual: readonly Pick<Condition, "type" | "status" | "reason" | "message">[] = [
+  { type: "Reachable", status: true, reason: "Listed", message: "it answers" },
+  { type: "Accepting", status: true, reason: "Open", message: "it takes new microVMs" },
+  { type: "Degraded", status: false, reason: "AsExpected", message: "nothing is wrong as far as can be seen" },
+];
+
+const whatIsUsual = (hosts: readonly HostView[]): readonly Condition[] =>
+  hosts.flatMap(({ spec: { name } }) => usual.map((judged) => ({ ...judged, subject: { kind: "host", name }, observedAt: now, count: 0 })));
+
+/** The conditions that are not what is judged of every host. */
+export const remarkable = (conditions: readonly Condition[]): readonly Condition[] =>
+  conditions.filter(({ type }) => usual.every((judged) => judged.type !== type));

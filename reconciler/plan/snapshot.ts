@@ -30,9 +30,13 @@ export interface HostObservation {
 
 export interface HostView {
   readonly spec: Host;
-  /** What operators said of it: `cordoned` gets nothing new, `draining` also gives up what idles, `forgotten` is gone for good. */
+  /** What operators said of it: `cordoned` gets nothing new, `draining` also gives up what has no job, `forgotten` is gone for good. */
   readonly standing: "open" | "cordoned" | "draining" | "forgotten";
+  /** With `draining`: when jobs that still run there end as well. */
+  readonly drainDeadlineAt?: number | undefined;
   readonly observation: HostObservation | undefined;
+  /** Why it could not be read when it was asked last; undefined when it answered, or was not asked yet. */
+  readonly failedRead?: { readonly code: string; readonly message: string } | undefined;
 }
 
 export interface ConnectionView {

@@ -96,9 +96,11 @@ function isStray(draft: Draft, vm: Microvm): boolean {
   // What was not sent yet finds another host sooner than this one finds back.
   const host = draft.hosts.get(vm.host);
   if (vm.phase === "allocated" && (host === undefined || whyClosed(draft, host) !== undefined)) return true;
+  // Whatever has no job leaves a host that drains: one that took its job meanwhile is waited for.
+  if (host?.standing === "draining") return true;
   if (vm.identity) return false;
   const drifted = vm.image !== pool.image || vm.size.vcpu !== size.vcpu || vm.size.memoryMb !== size.memoryMb;
-  return drifted || host?.standing === "draining" || view?.draining === true;
+  return drifted || view?.draining === true;
 }
 
 function furthestFirst(a: Microvm, b: Microvm): number {
