@@ -31,7 +31,8 @@ export interface HostMicrovm {
 
 /**
  * Flintlock hosts. Every call has its own deadline and throws a `FireRunnerError` (`FR-HOST-UNREACHABLE`,
- * `FR-HOST-UNAUTHORIZED`, `FR-FLINTLOCK-…`); expected absence is a value.
+ * `FR-HOST-UNAUTHORIZED`, `FR-FLINTLOCK-…`); expected absence is a value. A Create whose error is not `retryable` certainly
+ * left nothing on the host; after any other it may be there. `details.sent` is false where the host never saw the call.
  */
 export interface FlintlockPort {
   /** Asks for a microVM. Asynchronous on the host and not idempotent: a second call makes a second microVM. */

@@ -1,17 +1,15 @@
 import type { Random } from "../../model/clock.js";
 
 /** The faults that may also happen by chance. */
-export const chanceFaults = [
-  "unavailable",
-  "cutAnswers",
-  "hungAnswers",
-  "failedBuilds",
-  "failedLists",
-  "lostDeletes",
-  "lateDeletes",
-  "crashes",
-] as const;
-export type ChanceFault = (typeof chanceFaults)[number];
+export type ChanceFault =
+  | "unavailable"
+  | "cutAnswers"
+  | "hungAnswers"
+  | "failedBuilds"
+  | "failedLists"
+  | "lostDeletes"
+  | "lateDeletes"
+  | "crashes";
 
 /** The unary calls of a host. */
 export type HostCall = "create" | "get" | "delete" | "list";

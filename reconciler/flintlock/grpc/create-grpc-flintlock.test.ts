@@ -1,8 +1,8 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { status } from "@grpc/grpc-js";
 import { afterEach, describe, expect, it } from "vitest";
-import { MemoryDriver } from "../../embedded/host/memory-driver.js";
 import { ManualClock, seededRandom, until } from "../../embedded/host/manual-clock.fixture.js";
+import { MemoryDriver } from "../../embedded/host/memory-driver.js";
 import { type EmbeddedHost, type EmbeddedHostOptions, startEmbeddedHost } from "../../embedded/host/start-embedded-host.js";
 import { systemClock } from "../../model/clock.js";
 import { FireRunnerError } from "../../model/errors.js";

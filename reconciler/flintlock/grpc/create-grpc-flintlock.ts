@@ -84,7 +84,8 @@ class GrpcFlintlock implements FlintlockPort {
   }
 
   async list(host: Host, namespace: string): Promise<readonly HostMicrovm[]> {
-    // To a host an empty namespace means all of them; those of others are none of ours.
+    // To a host an empty namespace means all of them; those of others are none of ours. As a stream the same list would take
+    // the host the same walk and the same memory here, and could break off half-way, when half a list is worse than none.
     if (namespace === "") throw new FireRunnerError("FR-INVALID", 'namespace: "" is refused: must be the name of one namespace');
     const outcome = await this.call("list", host, service.listMicroVMs, create(ListMicroVMsRequestSchema, { namespace }));
     const { microvm } = answerOf("list", outcome, `listing namespace "${namespace}" of ${nameOf(host)}`);
@@ -146,7 +147,10 @@ class GrpcFlintlock implements FlintlockPort {
       const isProbe = admission.kind === "probe";
       // A channel has its own pauses between attempts to connect, and would answer the probe from memory.
       const channel = isProbe ? this.channels.renew(host) : known;
-      const outcome = await unaryCall(this.channels, channel, method, request, call.signal);
+      const outcome = await unaryCall(this.channels, channel, method, request, call.signal).catch((fault: unknown) => {
+        if (isProbe) breaker.unknown();
+        throw fault;
+      });
       this.learn(breaker, outcome, call, isProbe);
       if (outcome.kind === "answer") return outcome;
       if (call.ended !== undefined) {
@@ -171,8 +175,8 @@ class GrpcFlintlock implements FlintlockPort {
   private learn(breaker: HostBreaker, outcome: Outcome<unknown>, call: RunningCall, isProbe: boolean): void {
     const failure = outcome.kind === "answer" ? undefined : (call.ended ?? outcome.failure);
     if (failure === undefined || !isSilence(failure)) breaker.heard();
-    else if (failure.code === status.CANCELLED) breaker.unknown();
-    else breaker.unheard(failure.text.trim(), isProbe);
+    else if (failure.code !== status.CANCELLED) breaker.unheard(failure.text.trim(), isProbe);
+    else if (isProbe) breaker.unknown();
   }
 }
 
