@@ -9,6 +9,8 @@ export interface AdminClient {
   /** All items of a list, page after page. */
   list(path: string, query?: Readonly<Record<string, string>>): Promise<readonly unknown[]>;
   put(path: string, body: unknown): Promise<unknown>;
+  /** Asks for something to be done; `by` says who asks, when that is known. */
+  post(path: string, body: unknown, by?: string): Promise<unknown>;
   text(path: string): Promise<string>;
   /** What the service says about itself; unlike the others it also answers when it is not ready. */
   readiness(): Promise<Readiness>;
@@ -32,11 +34,15 @@ const pageLimit = "1000";
 const maxPages = 1000;
 
 export function createAdminClient({ url, token }: ClientSettings): AdminClient {
-  async function send(method: string, path: string, body?: unknown): Promise<Response> {
+  async function send(method: string, path: string, body?: unknown, by?: string): Promise<Response> {
     try {
       return await fetch(`${url}${path}`, {
         method,
-        headers: { authorization: `Bearer ${token}`, ...(body === undefined ? {} : { "content-type": "application/json" }) },
+        headers: {
+          authorization: `Bearer ${token}`,
+          ...(body === undefined ? {} : { "content-type": "application/json" }),
+          ...(by === undefined ? {} : { "x-firerunner-by": by }),
+        },
         signal: AbortSignal.timeout(deadlineMs),
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       });
@@ -47,8 +53,8 @@ export function createAdminClient({ url, token }: ClientSettings): AdminClient {
     }
   }
 
-  async function call(method: string, path: string, body?: unknown): Promise<Response> {
-    const response = await send(method, path, body);
+  async function call(method: string, path: string, body?: unknown, by?: string): Promise<Response> {
+    const response = await send(method, path, body, by);
     if (!response.ok) throw await refusal(response, url);
     return response;
   }
@@ -70,6 +76,7 @@ export function createAdminClient({ url, token }: ClientSettings): AdminClient {
       return items;
     },
     put: async (path, body) => (await call("PUT", path, body)).json(),
+    post: async (path, body, by) => (await call("POST", path, body, by)).json(),
     text: async (path) => (await call("GET", path)).text(),
     async readiness() {
       const response = await send("GET", "/ready");

@@ -1,3 +1,4 @@
+import type { HostStatus } from "../http/host-status.js";
 import type { Connection } from "../model/connection.js";
 import type { Declared } from "../model/declared.js";
 import type { Event } from "../model/event.js";
@@ -16,6 +17,7 @@ import { UsageError } from "./usage-error.js";
 export interface RowContext {
   readonly now: number;
   readonly microvms: readonly Microvm[];
+  readonly hostStatuses: ReadonlyMap<string, HostStatus>;
   readonly checks: ReadonlyMap<string, { readonly ok: boolean; readonly message?: string | undefined }>;
 }
 
@@ -26,13 +28,15 @@ interface Column<T> {
   readonly wide?: true;
 }
 
+type Need = "microvms" | "checks" | "hostStatuses";
+
 /** A kind of thing that can be shown. */
 export interface ShownKind<T = unknown> {
   readonly name: string;
   readonly path: string;
   readonly columns: readonly Column<T>[];
   /** What the rows need beside the items. */
-  readonly needs?: readonly ("microvms" | "checks")[];
+  readonly needs?: readonly Need[];
 }
 
 const none = "-";
@@ -42,40 +46,49 @@ const labels = (map: Readonly<Record<string, string>>): string =>
   Object.entries(map)
     .map(([key, value]) => `${key}=${value}`)
     .join(",") || none;
-const reachable =
-  (kind: "host" | "connection") =>
-  ({ spec }: Declared<{ readonly name: string }>, { checks }: RowContext): Cell => {
-    const check = checks.get(`${kind}/${spec.name}`);
-    if (check === undefined) return "unknown";
-    return check.ok ? { text: "ok", colour: "green" } : { text: check.message?.split(":")[0] ?? "failed", colour: "red" };
-  };
+/** Whether a connection's forge answered last. */
+function answered({ spec }: Declared<Connection>, { checks }: RowContext): Cell {
+  const check = checks.get(`connection/${spec.name}`);
+  if (check === undefined) return "unknown";
+  return check.ok ? { text: "ok", colour: "green" } : { text: check.message?.split(":")[0] ?? "failed", colour: "red" };
+}
+
+const standingColours = { open: "green", cordoned: "yellow", draining: "yellow", forgotten: "dim" } as const;
 
 const hosts: ShownKind<Declared<Host>> = {
   name: "host",
   path: "/v1/hosts",
-  needs: ["microvms", "checks"],
+  needs: ["hostStatuses"],
   columns: [
     { title: "NAME", cell: ({ spec }) => spec.name },
     { title: "ENDPOINT", cell: ({ spec }) => spec.endpoint },
-    { title: "STATUS", cell: reachable("host") },
+    { title: "REACHABLE", cell: ofStatus(reachableText) },
+    { title: "STANDING", cell: ofStatus(({ standing }) => ({ text: standing, colour: standingColours[standing] })) },
+    { title: "MICROVMS", cell: ofStatus(({ used, total }) => `${used.microvms}/${total.microvms}`) },
+    { title: "VCPU", cell: ofStatus(({ used, total }) => `${used.vcpu}/${total.vcpu}`) },
+    { title: "MEMORY", cell: ofStatus(({ used, total }) => `${mb(used.memoryMb)}/${mb(total.memoryMb)}`) },
     {
-      title: "MICROVMS",
-      cell: ({ spec }, { microvms }) => `${microvms.filter((vm) => vm.host === spec.name).length}/${spec.capacity.microvms}`,
-    },
-    {
-      title: "VCPU",
-      cell: ({ spec }, { microvms }) => `${sum(microvms, (vm) => (vm.host === spec.name ? vm.size.vcpu : 0))}/${spec.capacity.vcpu}`,
-    },
-    {
-      title: "MEMORY",
-      cell: ({ spec }, { microvms }) =>
-        `${mb(sum(microvms, (vm) => (vm.host === spec.name ? vm.size.memoryMb : 0)))}/${mb(spec.capacity.memoryMb)}`,
+      title: "LAST READ",
+      cell: ofStatus(({ lastReadAt }, { now }) => (lastReadAt === undefined ? "unknown" : `${duration(now - lastReadAt)} ago`)),
     },
     { title: "NETWORK", wide: true, cell: ({ spec }) => (spec.network.mode === "static" ? spec.network.subnet : "dhcp") },
     { title: "LABELS", wide: true, cell: ({ spec }) => labels(spec.labels) },
     { title: "GENERATION", wide: true, cell: ({ generation }) => String(generation) },
   ],
 };
+
+/** A cell of a host's status; a host that was declared just now has none yet. */
+function ofStatus(cell: (status: HostStatus, context: RowContext) => Cell) {
+  return ({ spec }: Declared<Host>, context: RowContext): Cell => {
+    const status = context.hostStatuses.get(spec.name);
+    return status === undefined ? "unknown" : cell(status, context);
+  };
+}
+
+function reachableText({ reachable, message }: HostStatus): Cell {
+  if (reachable === "yes") return { text: "yes", colour: "green" };
+  return reachable === "unknown" ? "unknown" : { text: message?.split(":")[0] ?? "no", colour: "red" };
+}
 
 const images: ShownKind<Declared<Image>> = {
   name: "image",
@@ -99,7 +112,7 @@ const connections: ShownKind<Declared<Connection>> = {
     { title: "KIND", cell: ({ spec }) => spec.kind },
     { title: "URL", cell: ({ spec }) => spec.url },
     { title: "SCOPE", cell: ({ spec }) => scopeText(spec.scope) },
-    { title: "STATUS", cell: reachable("connection") },
+    { title: "STATUS", cell: answered },
     { title: "GENERATION", wide: true, cell: ({ generation }) => String(generation) },
   ],
 };
@@ -207,17 +220,19 @@ export function kindOf(word: string): ShownKind {
 
 /** Fetches what the rows of a kind need beside its items. */
 export async function rowContext(kind: ShownKind, client: AdminClient): Promise<RowContext> {
-  const wants = (need: "microvms" | "checks") => kind.needs?.includes(need) === true;
+  const wants = (need: Need) => kind.needs?.includes(need) === true;
   const vms = wants("microvms") ? ((await client.list(microvms.path)) as readonly Microvm[]) : [];
+  const statuses = wants("hostStatuses") ? ((await client.list("/v1/host-statuses")) as readonly HostStatus[]) : [];
   const { checks } = wants("checks") ? await client.readiness() : { checks: [] };
-  return { now: Date.now(), microvms: vms, checks: new Map(checks.map((check) => [check.name, check])) };
+  return {
+    now: Date.now(),
+    microvms: vms,
+    hostStatuses: new Map(statuses.map((status) => [status.name, status])),
+    checks: new Map(checks.map((check) => [check.name, check])),
+  };
 }
 
 function scopeText(scope: Connection["scope"]): string {
   if ("projectId" in scope) return `project ${scope.projectId}`;
   return "groupId" in scope ? `group ${scope.groupId}` : "instance";
-}
-
-function sum<T>(items: readonly T[], of: (item: T) => number): number {
-  return items.reduce((total, item) => total + of(item), 0);
 }

@@ -10,6 +10,12 @@ const summaries = {
   get: "List hosts, images, connections, pools, microvms, jobs or events",
   describe: "Show one thing: its record, conditions and events; of a job, why it waits",
   logs: "Print a job's log",
+  cordon: "Give a host no new microVMs",
+  uncordon: "Take back that a host was cordoned, drained or forgotten",
+  drain: "Empty a host: nothing new, what has no job goes, running jobs may end",
+  host: "host forget NAME: give up a machine that never comes back",
+  pause: "pause pool NAME: make nothing new for a pool",
+  resume: "resume pool NAME: serve a pool's jobs again",
 } as const;
 
 const meta = { name: "firerunner", description: "Every CI job in its own short-lived Firecracker microVM, on hosts that you own" };
@@ -24,6 +30,12 @@ export function rootCommand(terminal: Terminal): CommandDef {
     get: async () => loose((await import("./commands/get.js")).getCommand(terminal)),
     describe: async () => loose((await import("./commands/describe.js")).describeCommand(terminal)),
     logs: async () => loose((await import("./commands/logs.js")).logsCommand(terminal)),
+    cordon: async () => loose((await import("./commands/host.js")).cordonCommand(terminal)),
+    uncordon: async () => loose((await import("./commands/host.js")).uncordonCommand(terminal)),
+    drain: async () => loose((await import("./commands/host.js")).drainCommand(terminal)),
+    host: async () => loose((await import("./commands/host.js")).hostCommand(terminal)),
+    pause: async () => loose((await import("./commands/pool.js")).pauseCommand(terminal)),
+    resume: async () => loose((await import("./commands/pool.js")).resumeCommand(terminal)),
   };
   return { meta, subCommands: commands };
 }

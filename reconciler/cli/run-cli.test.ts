@@ -200,7 +200,7 @@ describe("what the service has learned of its forge", () => {
     await until(() => statusOf(102) === "success", "its end is known");
     const event = { at: now, type: "HostCordoned", subject: { kind: "host", name: "rack-1" }, message: "for a new disk" };
     await world.service.store.commit({ writes: [], events: [event] });
-    await until(async () => !(await world.run(["get", "hosts"])).out.includes("not asked yet"), "the host was asked");
+    await until(async () => !(await world.run(["get", "hosts"])).out.includes("  unknown  "), "the host was asked");
   });
 
   it("get jobs is a table whose columns line up", async () => {
@@ -230,7 +230,7 @@ describe("what the service has learned of its forge", () => {
   });
 
   it.each([
-    ["hosts", /^rack-1 +127\.0\.0\.1:1 +FR-HOST-UNREACHABLE +0\/8 +0\/8 +0M\/16G$/m],
+    ["hosts", /^rack-1 +127\.0\.0\.1:1 +FR-HOST-UNREACHABLE +open +0\/8 +0\/8 +0M\/16G +unknown$/m],
     ["images", /^base +registry\.example\/rootfs:1 +registry\.example\/kernel:6\.1 +amd64$/m],
     ["connections", /^gitlab +gitlab +http:\S+ +project 380 +ok$/m],
     ["pools", /^small +gitlab +base +0\/3 +0 +vm +small=1x512M$/m],

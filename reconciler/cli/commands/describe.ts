@@ -1,4 +1,5 @@
 import { defineCommand } from "citty";
+import type { HostStatus } from "../../http/host-status.js";
 import type { Condition } from "../../model/condition.js";
 import type { Event } from "../../model/event.js";
 import { type AdminClient, createAdminClient } from "../admin-client.js";
@@ -37,6 +38,14 @@ export const describeCommand = (terminal: Terminal) =>
         if (story.waiting !== undefined) terminal.print(`${terminal.style("waiting", "yellow")}: ${clean(story.waiting)}`);
         section("Timeline", table(["AT", "WHAT", "AFTER"], story.steps, terminal.style));
       }
+      if (kind.name === "host") {
+        const {
+          operations: _operations,
+          conditions: _conditions,
+          ...status
+        } = (await client.read(`/v1/hosts/${encodeURIComponent(name)}/status`)) as HostStatus;
+        section("Status", structured(withTimes(status), "yaml"));
+      }
       section("Record", structured(withTimes(record), "yaml"));
       const conditions = await conditionsOf(kind, name, client);
       if (conditions.length > 0) section("Conditions", conditionTable(conditions, terminal.style));
@@ -56,14 +65,14 @@ async function eventsOf(kind: ShownKind, name: string, record: unknown, client: 
   return (await client.list("/v1/events", query)) as readonly Event[];
 }
 
-/** Points in time as people read them: their fields end in `At`. */
+/** Points in time as people read them: their fields are `at` or end in `At`. */
 function withTimes(record: unknown): unknown {
   if (Array.isArray(record)) return record.map(withTimes);
   if (typeof record !== "object" || record === null) return record;
   return Object.fromEntries(
     Object.entries(record).map(([key, value]) => [
       key,
-      key.endsWith("At") && typeof value === "number" ? timestamp(value) : withTimes(value),
+      (key === "at" || key.endsWith("At")) && typeof value === "number" ? timestamp(value) : withTimes(value),
     ]),
   );
 }
