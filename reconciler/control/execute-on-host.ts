@@ -1,8 +1,13 @@
+import type { HostMicrovmState } from "../flintlock/port.js";
 import { FireRunnerError } from "../model/errors.js";
+import type { Host } from "../model/host.js";
 import { namespaceOf } from "../model/mark.js";
 import type { Microvm } from "../model/microvm.js";
 import type { Effect } from "../plan/effect.js";
 import { type Execution, type ExecutionContext, needed } from "./execution.js";
+
+/** How often a host is told again to delete what it has accepted to delete and still shows. */
+const deleteAgainMs = 60_000;
 
 type HostEffect = Extract<Effect, { readonly host: string }>;
 
@@ -87,32 +92,60 @@ function afterFailedCreate(vm: Microvm, error: FireRunnerError, now: number): Mi
 
 async function remove(effect: Extract<Effect, { kind: "deleteOnHost" }>, context: ExecutionContext): Promise<Execution> {
   const { ports, writes } = context;
-  const answer = await ports.flintlock.delete(hostOf(effect.host, context), effect.uid);
-  const now = ports.clock.now();
-  if (answer === "absent") {
-    await noteGone(effect, context);
-    return "done";
-  }
-  await writes.update("microvm", effect.vm, (vm) => (vm === undefined ? undefined : { ...vm, deleteAcceptedAt: now }));
+  const host = hostOf(effect.host, context);
+  // A Delete without an answer may have arrived: it is sent again only to a host that shows that it did not.
+  const isDoubtful = ports.store.get("microvm", effect.vm)?.value.deleteTriedAt !== undefined;
+  const found = isDoubtful ? await ports.flintlock.get(host, effect.uid) : undefined;
+  if (isDoubtful && found === undefined) return noteGone(effect, context);
+  const answer = found?.state === "deleting" ? "accepted" : await sendDelete(host, effect, context);
+  if (answer === "absent") return noteGone(effect, context);
+  const deleteAcceptedAt = ports.clock.now();
+  await writes.update("microvm", effect.vm, (vm) => (vm === undefined ? undefined : { ...vm, deleteAcceptedAt }));
   return "done";
+}
+
+async function sendDelete(host: Host, effect: Removed, { ports, writes }: ExecutionContext): Promise<"accepted" | "absent"> {
+  try {
+    return await ports.flintlock.delete(host, effect.uid);
+  } catch (caught) {
+    const deleteTriedAt = ports.clock.now();
+    await writes.update("microvm", effect.vm, (vm) => (vm === undefined ? undefined : { ...vm, deleteTriedAt }));
+    throw caught;
+  }
 }
 
 async function checkGone(effect: Extract<Effect, { kind: "checkGone" }>, context: ExecutionContext): Promise<Execution> {
-  const { flintlock } = context.ports;
+  const { ports, writes } = context;
   const host = hostOf(effect.host, context);
-  const found = await flintlock.get(host, effect.uid);
-  // A host that was still at work on its Create may lose a Delete: then it says so by showing another state.
-  const isGone = found === undefined || (found.state !== "deleting" && (await flintlock.delete(host, effect.uid)) === "absent");
-  if (!isGone) return "again";
-  await noteGone(effect, context);
-  return "done";
+  const found = await ports.flintlock.get(host, effect.uid);
+  if (found === undefined) return noteGone(effect, context);
+  const now = ports.clock.now();
+  const vm = ports.store.get("microvm", effect.vm)?.value;
+  if (vm === undefined || !isToBeDeletedAgain(vm, found.state, now)) return "again";
+  if ((await ports.flintlock.delete(host, effect.uid)) === "absent") return noteGone(effect, context);
+  await writes.update("microvm", effect.vm, (current) => (current === undefined ? undefined : { ...current, deleteTriedAt: now }));
+  return "again";
 }
 
-async function noteGone(
-  effect: { readonly vm: string; readonly host: string; readonly uid: string },
-  { ports, soft, writes }: ExecutionContext,
-): Promise<void> {
+/**
+ * A host that was still at work on its Create may lose a Delete: then it says so by showing another state, and gets a
+ * second one at once. Apart from that it gets one a minute at most: needless ones keep it busy.
+ */
+function isToBeDeletedAgain({ deleteAcceptedAt = 0, deleteTriedAt = 0 }: Microvm, state: HostMicrovmState, now: number): boolean {
+  if (state !== "deleting" && deleteTriedAt <= deleteAcceptedAt) return true;
+  return now - Math.max(deleteAcceptedAt, deleteTriedAt) >= deleteAgainMs;
+}
+
+/** A microVM to be removed, as effects name it. */
+interface Removed {
+  readonly vm: string;
+  readonly host: string;
+  readonly uid: string;
+}
+
+async function noteGone(effect: Removed, { ports, soft, writes }: ExecutionContext): Promise<"done"> {
   const absentAt = ports.clock.now();
   soft.noteAbsent(effect.host, effect.uid, absentAt);
   await writes.update("microvm", effect.vm, (vm) => (vm === undefined ? undefined : { ...vm, absentAt }));
+  return "done";
 }

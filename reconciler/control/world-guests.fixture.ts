@@ -169,7 +169,8 @@ export class WorldGuests {
     });
   }
 
-  private die(machine: Machine): void {
+  /** The machine loses its power, whatever it does. */
+  die(machine: Machine): void {
     machine.on = false;
     const job = this.running.get(machine.uid);
     if (job !== undefined) this.lost.add(job.jobId);

@@ -34,6 +34,7 @@ export class WorldHosts implements FlintlockPort {
     private readonly events: {
       readonly booted: (machine: Machine) => void;
       readonly deleting: (machine: Machine) => void;
+      readonly destroyed: (machine: Machine) => void;
       readonly changed: () => void;
     },
   ) {}
@@ -41,6 +42,16 @@ export class WorldHosts implements FlintlockPort {
   /** The host answers nothing for so long; what runs on it runs on. */
   cutOff(host: string, forMs: number): void {
     this.downUntil.set(host, this.clock.now() + forMs);
+  }
+
+  /** The host's machine is gone with all that ran on it; it does not answer until `returnsAt`, and is empty then. */
+  destroy(host: string, returnsAt: number): void {
+    this.downUntil.set(host, returnsAt);
+    for (const machine of [...this.machines.values()].filter((candidate) => candidate.host === host)) {
+      this.events.destroyed(machine);
+      this.machines.delete(machine.uid);
+    }
+    this.events.changed();
   }
 
   async create({ host, microvm, namespace, metadata }: CreateRequest): Promise<HostMicrovm> {

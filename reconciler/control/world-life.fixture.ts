@@ -47,12 +47,27 @@ export async function live(seed: number): Promise<World> {
       world.start();
     });
   }
+  const operator = new WorldRandom(seed ^ 0x09e7a7e);
+  for (const host of hosts) operateOn(world, host.name, operator);
   await world.run(90_000);
   world.calmDown();
+  world.undo();
   await world.run(30 * minute, () => isQuiet(world));
   // Whatever was late by then has come.
   await world.run(2 * minute);
   await world.run(10 * minute, () => isQuiet(world));
   checkAtEnd(world);
   return world;
+}
+
+/** Now and then a host is cordoned or drained, or its machine is gone for good and forgotten. */
+function operateOn(world: World, host: string, random: WorldRandom): void {
+  if (!random.chance(0.3)) return;
+  const what = random.pick(["cordon", "drain", "drain", "forget"] as const);
+  const afterMs = random.between(0, minute);
+  world.clock.after(afterMs, () => {
+    if (what === "forget") world.hosts.destroy(host, world.clock.now() + 2 * minute);
+    const deadlineAt = what === "drain" && random.chance(0.7) ? world.clock.now() + random.between(0, 20_000) : undefined;
+    world.operate(host, what, deadlineAt);
+  });
 }

@@ -1,4 +1,4 @@
-import { hintKey } from "../model/front-door.js";
+import { hintKey, type Operation, operationKey } from "../model/front-door.js";
 import type { Pool } from "../model/pool.js";
 import { aConnection, type aHost, anImage } from "../plan/snapshot.fixture.js";
 import { createMemoryStore } from "../store/memory/memory-store.js";
@@ -68,7 +68,9 @@ export class World {
         const deadline = this.store.get("microvm", machine.record.name)?.value.jobDeadlineAt ?? Number.POSITIVE_INFINITY;
         if (job?.status === "running" && deadline > this.clock.now())
           this.violate(`I4: ${machine.record.name} is deleted over job ${job.jobId}`);
+        else if (job?.status === "running") this.guests.lost.add(job.jobId);
       },
+      destroyed: (machine) => this.guests.die(machine),
       changed,
     });
     this.forge = new WorldForge(this.clock, this.random, this.dials, aConnection(), { hook: (job) => this.hook(job), changed });
@@ -153,6 +155,20 @@ export class World {
   /** The loop that leads, if any does. */
   leading(): Reconciler | undefined {
     return this.alive().find(({ loop }) => loop.status().leading)?.loop;
+  }
+
+  /** What an operator says of a host; `undo` takes everything back that was said of any. */
+  operate(host: string, operation: "cordon" | "drain" | "forget", deadlineAt?: number): void {
+    const subject = { kind: "host", name: host } as const;
+    const deadline = deadlineAt === undefined ? {} : { deadlineAt };
+    const value: Operation = { subject, operation, by: "a test", at: this.clock.now(), ...deadline };
+    this.note(`${operation} of ${host}`);
+    void this.store.commit({ writes: [{ kind: "operation", key: operationKey(value), value, expect: "any" }] });
+  }
+
+  undo(): void {
+    const writes = this.store.list("operation").map(({ key }) => ({ kind: "operation", key, value: null, expect: "any" }) as const);
+    if (writes.length > 0) void this.store.commit({ writes });
   }
 
   /** The leading process is gone from one moment to the next; what it had sent arrives all the same. */

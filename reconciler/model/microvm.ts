@@ -32,8 +32,12 @@ export const microvmSchema = z.strictObject({
   drainingAt: timestampSchema.optional(),
   /** When the host was known not to have it (any more): then nothing of it can be left there. */
   absentAt: timestampSchema.optional(),
+  /** When nothing was in the way of its Delete any more. */
+  deletingAt: timestampSchema.optional(),
   /** When the host accepted a Delete. */
   deleteAcceptedAt: timestampSchema.optional(),
+  /** When a Delete was last sent again, or sent without an answer. */
+  deleteTriedAt: timestampSchema.optional(),
   /** Whether it has, or will have, a runner identity (its key is the microVM's name). */
   identity: z.boolean(),
   /** When it was decided that it serves a waiting job: from then on it is committed supply. */

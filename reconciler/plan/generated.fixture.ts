@@ -75,6 +75,7 @@ function lot(n: number): fc.Arbitrary<Lot> {
       ...(phase === "assigned" || phase === "busy" ? { assignedAt: at } : {}),
       ...(leaving ? { drainingAt: at, jobDeadlineAt: at + 3_660_000 } : {}),
       ...(ran ? { job: key, busyAt: at, jobDeadlineAt: at + 3_660_000 } : {}),
+      ...(phase === "deleting" ? { deletingAt: at } : {}),
       ...(phase === "deleting" && hasUid && drawn.accepted ? { deleteAcceptedAt: at } : {}),
       ...(leaving && drawn.failure !== undefined ? { failure: { code: drawn.failure, message: "generated" } } : {}),
     };

@@ -1,5 +1,6 @@
 import { type Condition, conditionKey } from "../model/condition.js";
 import { hostHeldBack } from "./backoff.js";
+import { deleteStuck } from "./delete-stuck.js";
 import type { Draft } from "./draft.js";
 import { freshMs } from "./place.js";
 import type { HostView } from "./snapshot.js";
@@ -91,7 +92,7 @@ function troubleByHost(draft: Draft): ReadonlyMap<string, readonly Condition[]> 
 
 function hostInTrouble(draft: Draft, { subject, type }: Condition): string | undefined {
   if (type === "CreateFailing") return subject.name;
-  return undefined;
+  return type === deleteStuck ? draft.microvms.get(subject.name)?.host : undefined;
 }
 
 function whatIsLeft(draft: Draft): ReadonlyMap<string, Left> {

@@ -115,6 +115,37 @@ describe("deleting on the host", () => {
   });
 });
 
+describe("a microVM that does not go", () => {
+  const stuck = { ...deleting({ deletingAt: now - 600_000, deleteAcceptedAt: now - 599_000 }) };
+  const identity = leaving({ absent: true });
+  const about = (conditions: Snapshot["conditions"]) => conditions.filter(({ type }) => type === "DeleteStuck" || type === "Degraded");
+
+  it("is told of after ten minutes, once, and makes its host degraded", () => {
+    const snapshot = aSnapshot({ microvms: [stuck], identities: [identity] });
+    const decided = plan(snapshot);
+    const after = applyPlan(snapshot, decided);
+    expect(about(after.conditions)).toMatchObject([
+      { subject: { kind: "host" }, type: "Degraded", status: true, reason: "FR-VM-DELETE-STUCK" },
+      { subject: { kind: "microvm", name: "vm-one" }, type: "DeleteStuck", status: true, reason: "FR-VM-DELETE-STUCK" },
+    ]);
+    expect(decided.events.map(({ type }) => type)).toEqual(["DeleteStuck"]);
+    expect(decided.effects.map(({ kind }) => kind)).toContain("checkGone");
+    expect(plan(after).events).toEqual([]);
+  });
+
+  it("is not told of before", () => {
+    const { decided } = look({ ...stuck, deletingAt: now - 599_999 }, identity);
+    expect(decided.events).toEqual([]);
+    expect(decided.wakeAt).toBe(now + 1);
+  });
+
+  it("is forgotten when it is gone", () => {
+    const told = applyPlan(aSnapshot({ microvms: [stuck] }), plan(aSnapshot({ microvms: [stuck] }))).conditions;
+    const snapshot = { ...aSnapshot({ microvms: [{ ...stuck, absentAt: now }], identities: [identity] }), conditions: told };
+    expect(about(applyPlan(snapshot, plan(snapshot)).conditions)).toMatchObject([{ type: "Degraded", status: false }]);
+  });
+});
+
 describe("runners", () => {
   it("are paused as soon as their job runs", () => {
     const vm = aVm({ phase: "busy", identity: true, job: "forge/7/1", jobDeadlineAt: now + 60_000 });

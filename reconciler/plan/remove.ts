@@ -3,6 +3,7 @@ import { isFinished } from "../model/job.js";
 import type { Microvm } from "../model/microvm.js";
 import { afterDoneMs } from "./advance.js";
 import { endedWithoutJob, noteNoJobTaken } from "./backoff.js";
+import { tellStuck } from "./delete-stuck.js";
 import type { Draft } from "./draft.js";
 
 /** How often a runner whose microVM shall go is asked again what it runs: while its job runs, and when that is over. */
@@ -38,7 +39,7 @@ function drain(draft: Draft, vm: Microvm): Microvm {
   const identity = draft.identities.get(vm.name);
   const left = identity === undefined ? undefined : leave(draft, identity);
   const mayGo = left === undefined || !mayHoldCredential(draft, vm) || isOverdue(draft, vm) || hasEnded(draft, vm, left);
-  return mayGo ? draft.putMicrovm({ ...vm, phase: "deleting" }) : vm;
+  return mayGo ? draft.putMicrovm({ ...vm, phase: "deleting", deletingAt: draft.now }) : vm;
 }
 
 /** Marks an identity as leaving; its token is needed no more. */
@@ -103,6 +104,7 @@ function remove(draft: Draft, vm: Microvm): void {
     gone(draft, vm);
     return;
   }
+  tellStuck(draft, vm);
   // Without an id the host is listed until the name shows up or can no longer do so.
   if (vm.uid === undefined) return;
   draft.begin({ kind: vm.deleteAcceptedAt === undefined ? "deleteOnHost" : "checkGone", vm: vm.name, host: vm.host, uid: vm.uid });

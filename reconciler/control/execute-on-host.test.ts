@@ -1,0 +1,106 @@
+import { describe, expect, it } from "vitest";
+import type { FlintlockPort, HostMicrovm } from "../flintlock/port.js";
+import { FireRunnerError } from "../model/errors.js";
+import type { Microvm } from "../model/microvm.js";
+import type { Effect } from "../plan/effect.js";
+import { aHost, aVm, now } from "../plan/snapshot.fixture.js";
+import { createMemoryStore } from "../store/memory/memory-store.js";
+import { execute } from "./execute.js";
+import { LeaderWrites } from "./leader-writes.js";
+import type { ControlPorts } from "./ports.js";
+import { SoftState } from "./soft-state.js";
+import { WorldClock, WorldRandom } from "./world-clock.fixture.js";
+
+const target = { vm: "vm-one", host: "host-a", uid: "uid-vm-one" };
+const checkGone: Effect = { kind: "checkGone", ...target };
+const deleteOnHost: Effect = { kind: "deleteOnHost", ...target };
+const shown = (state: HostMicrovm["state"]): HostMicrovm => ({
+  ...{ uid: "uid-vm-one", name: "vm-one", namespace: "fr-owner", retry: 0, metadata: {} },
+  state,
+});
+const unreachable = new FireRunnerError("FR-HOST-UNREACHABLE", "no answer", { retryable: true });
+
+/** Carries out one effect on a host that shows this microVM and gives this answer to Delete. */
+async function carryOut(
+  effect: Effect,
+  vm: Partial<Microvm>,
+  found: HostMicrovm | undefined,
+  answer: "accepted" | "absent" | Error = "accepted",
+) {
+  const clock = new WorldClock(now);
+  const store = createMemoryStore({ clock, random: new WorldRandom(1) });
+  const lease = await store.acquireLease("test", 60_000);
+  const deleting = aVm({ phase: "deleting", ...vm });
+  const host = { spec: aHost(), generation: 1, order: 0, declaredAt: now };
+  await store.commit({
+    writes: [
+      { kind: "host", key: "host-a", value: host, expect: "any" },
+      { kind: "microvm", key: deleting.name, value: deleting, expect: "any" },
+    ],
+  });
+  let deletes = 0;
+  const flintlock: Partial<FlintlockPort> = {
+    get: async () => found,
+    delete: async () => {
+      deletes += 1;
+      if (answer instanceof Error) throw answer;
+      return answer;
+    },
+    list: async () => {
+      throw unreachable;
+    },
+  };
+  const soft = new SoftState();
+  const context = {
+    ports: { store, clock, flintlock } as unknown as ControlPorts,
+    settings: { owner: "owner", holder: "test", schedules: { pollMs: 1, listHostsMs: 1, sweepMs: 1, settleMs: 1 } },
+    soft,
+    writes: new LeaderWrites(store, lease?.epoch ?? "", () => {}),
+  };
+  const outcome = await execute(effect, context).catch((caught: unknown) => caught);
+  return { outcome, deletes, soft, vm: store.get("microvm", "vm-one")?.value };
+}
+
+describe("asking whether a microVM is gone", () => {
+  it("ends when the host does not know it any more", async () => {
+    const { outcome, deletes, vm } = await carryOut(checkGone, { deleteAcceptedAt: now - 90_000 }, undefined);
+    expect([outcome, deletes, vm?.absentAt]).toEqual(["done", 0, now]);
+  });
+
+  it.each<[string, Partial<Microvm>, HostMicrovm["state"], number]>([
+    ["not within a minute", { deleteAcceptedAt: now - 59_999 }, "deleting", 0],
+    ["after a minute", { deleteAcceptedAt: now - 60_000 }, "deleting", 1],
+    ["not within a minute after the last one", { deleteAcceptedAt: now - 500_000, deleteTriedAt: now - 59_999 }, "deleting", 0],
+    ["a minute after the last one", { deleteAcceptedAt: now - 500_000, deleteTriedAt: now - 60_000 }, "deleting", 1],
+    ["at once when the host lost it", { deleteAcceptedAt: now - 500 }, "created", 1],
+    ["not at once when it lost the second one as well", { deleteAcceptedAt: now - 9_000, deleteTriedAt: now - 5_000 }, "created", 0],
+  ])("sends Delete again %s", async (_what, times, state, sent) => {
+    const { outcome, deletes, vm } = await carryOut(checkGone, times, shown(state));
+    expect([outcome, deletes]).toEqual(["again", sent]);
+    if (sent === 1) expect(vm?.deleteTriedAt).toBe(now);
+  });
+});
+
+describe("a Delete", () => {
+  it("is remembered when it had no answer", async () => {
+    const { outcome, vm } = await carryOut(deleteOnHost, {}, undefined, unreachable);
+    expect(outcome).toBe(unreachable);
+    expect(vm).toMatchObject({ deleteTriedAt: now });
+    expect(vm?.deleteAcceptedAt).toBeUndefined();
+  });
+
+  it.each<[string, HostMicrovm | undefined, number, Partial<Microvm>]>([
+    ["is not sent again when it did its work", undefined, 0, { absentAt: now }],
+    ["is not sent again when it is at work", shown("deleting"), 0, { deleteAcceptedAt: now }],
+    ["is sent again when it did not arrive", shown("created"), 1, { deleteAcceptedAt: now }],
+  ])("without an answer %s", async (_what, found, sent, after) => {
+    const { deletes, vm } = await carryOut(deleteOnHost, { deleteTriedAt: now - 5_000 }, found);
+    expect(deletes).toBe(sent);
+    expect(vm).toMatchObject(after);
+  });
+});
+
+it("remembers why a host could not be listed", async () => {
+  const { soft } = await carryOut({ kind: "listHost", host: "host-a" }, {}, undefined);
+  expect(soft.failedReads.get("host-a")).toEqual({ code: "FR-HOST-UNREACHABLE", message: "no answer" });
+});
