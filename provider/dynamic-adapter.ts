@@ -3,7 +3,7 @@ import { errorCodes, FireRunnerError } from "../reconciler/model/errors.js";
 import { type Bag, type Context, type Handler, PartlyDone } from "./handlers/handler.js";
 import { hasUnknown } from "./handlers/unknowns.js";
 import type { Interrupt } from "./interrupt.js";
-import { type Lookup, type Settings, settingsFrom } from "./settings.js";
+import { fromState, type Lookup, type Settings, settingsFrom } from "./settings.js";
 
 /** A Pulumi dynamic provider: what the engine's process for dynamic resources calls. */
 export interface DynamicProvider {
@@ -89,5 +89,5 @@ async function tell<T>(operation: () => Promise<T>, inputs: Bag = {}): Promise<T
 }
 
 const hints: Readonly<Record<string, string>> = {
-  "FR-UNAUTHORIZED": "; set the right one with `pulumi config set --secret firerunner:token`",
+  "FR-UNAUTHORIZED": `; set the right one with \`pulumi config set --secret firerunner:token\`, then run \`pulumi up\`: ${fromState}`,
 };

@@ -141,6 +141,32 @@ describe("a fleet", () => {
   });
 });
 
+describe("a fleet is refused", () => {
+  const network = { mode: "static", subnet: "10.20.0.0/24", gateway: "10.20.0.1" } as const;
+  it.each<[string, object, string]>([
+    ["with a list that does not exist", { host: [] }, "host: is not a known field"],
+    ["with something else than a list", { pools: {} }, "pools: is refused: must be a list"],
+    ["with a record without a name", { images: [imageArgs] }, "images[0].name: is missing"],
+    [
+      "with one name twice",
+      {
+        images: [
+          { ...imageArgs, name: "a" },
+          { ...imageArgs, name: "a" },
+        ],
+      },
+      'images[1].name: "a" is refused',
+    ],
+    [
+      "with networks that share addresses",
+      { hosts: ["a", "b"].map((name) => ({ ...hostArgs, network, name, onDelete: "forget" })) },
+      'hosts[1].network.subnet: "10.20.0.0/24" is refused: it overlaps',
+    ],
+  ])("%s", (_what, args, message) => {
+    expect(() => new RunnerFleet("refused", args)).toThrow(message);
+  });
+});
+
 describe("an automatic name", () => {
   it("is a name that the reconciler takes, the same in every run and another one in every stack", () => {
     expect(autoName("ci/dev", "Rack 1")).toMatch(/^rack-1-[0-9a-f]{7}$/);

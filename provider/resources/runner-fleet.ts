@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import { checkFleet } from "./fleet-check.js";
 import { FlintlockHost, type FlintlockHostArgs } from "./flintlock-host.js";
 import { GitLabConnection, type GitLabConnectionArgs } from "./gitlab-connection.js";
 import { MicrovmImage, type MicrovmImageArgs } from "./microvm-image.js";
@@ -30,6 +31,7 @@ export class RunnerFleet extends pulumi.ComponentResource {
 
   constructor(name: string, args: RunnerFleetArgs, opts?: pulumi.ComponentResourceOptions) {
     super("firerunner:index:RunnerFleet", name, {}, opts);
+    checkFleet(args, `fleet "${name}"`);
     const child = (record: { name: string }): [string, pulumi.CustomResourceOptions] => [`${name}-${record.name}`, { parent: this }];
     this.hosts = (args.hosts ?? []).map((host) => new FlintlockHost(child(host)[0], host, child(host)[1]));
     const images = new Map(
