@@ -3,6 +3,8 @@ import { isOver } from "../../reconciler/cli/dev/gitlab-client.js";
 import type { Pushed } from "../../reconciler/cli/dev/push-folder.js";
 import { parseFaultList } from "../../reconciler/embedded/host/fault-list.js";
 import { seededRandom } from "../../reconciler/embedded/host/seeded-random.js";
+import type { EmbeddedHost } from "../../reconciler/embedded/host/start-embedded-host.js";
+import type { Random } from "../../reconciler/model/clock.js";
 import { type HostsLeftovers, startHostsWorld } from "./hosts-world.fixture.js";
 import { until } from "./until.fixture.js";
 
@@ -11,6 +13,8 @@ export interface StormOptions {
   readonly jobs: number;
   /** Faults of the hosts in the words of `firerunner dev --faults`. */
   readonly faults: string;
+  /** How often some host's daemon goes away for up to three seconds; never when left out. */
+  readonly outageEveryMs?: number;
   readonly seed: number;
   readonly deadlineMs: number;
 }
@@ -32,6 +36,7 @@ export interface StormReport {
 
 const jobsPerPipeline = 100;
 const tidyDeadlineMs = 120_000;
+const longestOutageMs = 3_000;
 
 /** Sends jobs through hosts that fail by chance, and counts what is left when all of them are over. */
 export async function runStorm(options: StormOptions): Promise<StormReport> {
@@ -39,6 +44,8 @@ export async function runStorm(options: StormOptions): Promise<StormReport> {
   const random = seededRandom(options.seed);
   const work = (signal: AbortSignal) => pause(50 + random.next() * 250, undefined, { signal });
   const world = await startHostsWorld({ hosts: options.hosts, seed: options.seed, work });
+  const over = new AbortController();
+  const outages = options.outageEveryMs === undefined ? undefined : comeAndGo(world.hosts, options.outageEveryMs, random, over.signal);
   try {
     for (const host of world.hosts) host.dial(parseFaultList(options.faults).dials);
     const { client } = world;
@@ -57,6 +64,8 @@ export async function runStorm(options: StormOptions): Promise<StormReport> {
       },
       { deadlineMs: options.deadlineMs, everyMs: 500, tell: () => `${unfinished.size} pipelines; ${world.violations().join("\n")}` },
     );
+    over.abort();
+    await outages;
     let left = await world.left();
     for (const limit = performance.now() + tidyDeadlineMs; Object.values(left).some((n) => n > 0) && performance.now() < limit; ) {
       await pause(250);
@@ -70,6 +79,21 @@ export async function runStorm(options: StormOptions): Promise<StormReport> {
     const tookMs = performance.now() - beganAt;
     return { violations: world.violations(), microvms: spawned.size, most: world.most(), failures, left, jobs, tookMs };
   } finally {
+    over.abort();
+    await outages;
     await world.stop();
+  }
+}
+
+/** Takes one host after the other down for a while, until it is over; then all are up. */
+async function comeAndGo(hosts: readonly EmbeddedHost[], everyMs: number, random: Random, over: AbortSignal): Promise<void> {
+  const wait = (ms: number) => pause(ms, undefined, { signal: over }).catch(() => undefined);
+  for (;;) {
+    await wait(everyMs);
+    const host = hosts[Math.floor(random.next() * hosts.length)];
+    if (over.aborted || host === undefined) return;
+    await host.takeDown();
+    await wait(random.next() * longestOutageMs);
+    await host.bringUp();
   }
 }

@@ -14,7 +14,7 @@ describe("a storm: 20 hosts that fail in every way by chance, and 2,000 jobs", (
       "crashes=0.02",
       "latency=2",
     ];
-    const report = await runStorm({ hosts: 20, jobs: 2_000, faults: faults.join(), seed, deadlineMs: 1_200_000 });
+    const report = await runStorm({ hosts: 20, jobs: 2_000, faults: faults.join(), outageEveryMs: 2_000, seed, deadlineMs: 1_200_000 });
     expect(report.violations).toEqual([]);
     expect(report.jobs).toEqual(new Map([["success", 2_000]]));
     expect(report.left).toEqual({ microvms: 0, records: 0, identities: 0, runners: 0, hints: 0 });
