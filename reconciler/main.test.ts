@@ -1,5 +1,6 @@
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { connect } from "node:net";
+import { createServer } from "node:http";
+import { type AddressInfo, connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -85,6 +86,42 @@ describe("the next start", () => {
   it("is refused while another process has the store", async () => {
     await start();
     await expect(start()).rejects.toMatchObject({ code: "FR-STORE" });
+  });
+});
+
+describe("webhooks that name no job", () => {
+  it("have the project, or the whole connection, read at once", async () => {
+    const asked: string[] = [];
+    const forge = createServer((request, response) => {
+      const { pathname } = new URL(request.url ?? "/", "http://forge");
+      asked.push(pathname);
+      const projects = pathname === "/api/v4/groups/5/projects" ? [{ id: 76 }] : [];
+      response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(projects));
+    });
+    await new Promise<void>((resolve) => forge.listen(0, "127.0.0.1", resolve));
+    const { port } = forge.address() as AddressInfo;
+    const reads = (project: number) => asked.filter((path) => path === `/api/v4/projects/${project}/jobs`).length;
+    try {
+      const running = await start({ schedules: { pollS: 86_400, sweepS: 86_400 } });
+      const connection = { ...oneOfEach.connection, url: `http://127.0.0.1:${port}`, scope: { groupId: 5 } };
+      await ask(running, "/v1/connections/gitlab", { method: "PUT", body: JSON.stringify(connection) });
+      await until(() => reads(76) > 0, "the connection was read");
+      const before = reads(76);
+      const hook = (body: string) =>
+        fetch(`${running.urls.public}/webhooks/gitlab/gitlab`, {
+          method: "POST",
+          headers: { "content-type": "application/json", "x-gitlab-token": env.WEBHOOK_SECRET },
+          body,
+        });
+      await hook(JSON.stringify({ object_kind: "pipeline", project: { id: 77 }, object_attributes: { id: 9 } }));
+      await until(() => reads(77) > 0, "the pipeline's project is read");
+      expect(reads(76)).toBe(before);
+      expect((await hook(" ".repeat(2 * 1_048_576))).status).toBe(202);
+      await until(() => reads(76) > before, "the connection is read again");
+    } finally {
+      forge.closeAllConnections();
+      forge.close();
+    }
   });
 });
 

@@ -145,7 +145,15 @@ async function build({ service, clock, random, logger, shutdown, resolveSecret }
   shutdown.add("the loop", deadlinesMs.loop, () => loop.stop());
   reconciler = loop;
 
-  const publicListener = await startPublicListener({ listener: listeners.public, store, clock, logger, metrics, resolveSecret });
+  const publicListener = await startPublicListener({
+    listener: listeners.public,
+    store,
+    clock,
+    logger,
+    metrics,
+    resolveSecret,
+    pollSoon: (connection) => loop.pollSoon(connection),
+  });
   shutdown.add("the public listener", deadlinesMs.listener, () => publicListener.stop());
 
   const urls = { public: publicListener.url, guest: guestListener.url, admin: adminListener.url };

@@ -20,6 +20,7 @@ let metrics: Metrics;
 let running: RunningListener;
 let lines: string[];
 let changes: Change[];
+let polls: string[];
 
 async function start(limits: Partial<WebhookLimits> = {}): Promise<void> {
   const log = keptLog();
@@ -32,6 +33,7 @@ async function start(limits: Partial<WebhookLimits> = {}): Promise<void> {
     logger: log.logger,
     metrics,
     resolveSecret: (ref) => (ref === "env:WEBHOOK_SECRET" ? secret : signingToken),
+    pollSoon: (connection) => polls.push(connection),
     limits,
   });
 }
@@ -40,6 +42,7 @@ beforeEach(async () => {
   store = newStore();
   await declareConnection(store);
   changes = [];
+  polls = [];
   store.watch((change) => changes.push(change));
   await start();
 });
@@ -104,6 +107,34 @@ describe("a genuine Job Hook", () => {
     expect(hints()).toEqual([]);
     // A later word that the job waits again is looked at: only the forge knows.
     expect((await send()).body.outcome).toBe("hinted");
+  });
+});
+
+describe("a Pipeline Hook", () => {
+  const pipeline = (id: number) => ({ ...payloads.pipelineHook, project: { ...payloads.pipelineHook.project, id } });
+
+  it("has its project read, once however many come", async () => {
+    expect(await send({ body: pipeline(380) })).toEqual({ status: 200, body: { outcome: "hinted" } });
+    expect(await send({ body: pipeline(380) })).toEqual({ status: 200, body: { outcome: "known" } });
+    expect(store.list("hint").map(({ value }) => value)).toMatchObject([{ connection: "gitlab", projectId: 380 }]);
+    expect(hints()).toEqual(["gitlab/380/all"]);
+    expect(await counted("hinted")).toBe(true);
+  });
+
+  it("of another project than the connection's leaves nothing", async () => {
+    expect((await send({ body: pipeline(999) })).body.outcome).toBe("foreign-project");
+    expect(hints()).toEqual([]);
+  });
+
+  it("is bounded with the others: beyond, the connection is polled", async () => {
+    await running.stop();
+    await declareConnection(store, { scope: { groupId: 5 } });
+    await start({ maxWaitingHints: 2 });
+    const outcomes: (string | undefined)[] = [];
+    for (let id = 1; id <= 6; id += 1) outcomes.push((await send({ body: pipeline(id) })).body.outcome);
+    expect(outcomes).toEqual(["hinted", "hinted", "collapsed", "collapsed", "collapsed", "collapsed"]);
+    expect(hints()).toHaveLength(4);
+    expect(polls).toEqual(["gitlab"]);
   });
 });
 
@@ -203,10 +234,11 @@ describe("a body of 2 MiB", () => {
     expect(hints()).toEqual(["gitlab/380/all"]);
   });
 
-  it("with it, in a group's connection, is answered 202 and left to the next poll", async () => {
+  it("with it, in a group's connection, is answered 202: the group is polled soon, once however many come", async () => {
     await declareConnection(store, { scope: { groupId: 5 } });
-    expect((await send({ raw })).status).toBe(202);
+    for (let n = 0; n < 3; n += 1) expect((await send({ raw })).status).toBe(202);
     expect(hints()).toEqual([]);
+    expect(polls).toEqual(["gitlab"]);
   });
 
   it("is cut off with 413 beyond what is drained", async () => {
@@ -245,6 +277,7 @@ describe("bounds", () => {
     await start({ maxWaitingHints: 3 });
     for (let id = 1; id <= 12; id += 1) expect((await send({ body: { ...hook, build_id: id, project_id: id } })).status).toBe(200);
     expect(hints()).toHaveLength(6);
+    expect(polls).toEqual(["gitlab"]);
   });
 
   it("a sender who goes away in the middle leaves nothing behind", async () => {

@@ -8,8 +8,8 @@ import type { Store } from "../store/port.js";
 import type { Logger } from "../telemetry/logger.js";
 import type { Metrics } from "../telemetry/metrics.js";
 import { errorResponse, httpError } from "./error-response.js";
+import { createGate } from "./gate.js";
 import { type RunningListener, startListener } from "./listener.js";
-import { createLogGate } from "./log-gate.js";
 import { drainBody, readBody } from "./request-body.js";
 import { sameSecret } from "./same-secret.js";
 import { createWebhookIntake } from "./webhook-intake.js";
@@ -22,6 +22,8 @@ export interface PublicListenerOptions {
   readonly metrics: Metrics;
   /** The secret behind `env:NAME` or `file:PATH`; throws `FR-CONFIG` when there is none. Called for every webhook. */
   readonly resolveSecret: (ref: string) => string;
+  /** Reads a connection's waiting and running jobs as soon as possible. */
+  readonly pollSoon: (connection: string) => void;
   readonly limits?: Partial<WebhookLimits>;
   readonly tlsIntervalMs?: number;
   readonly stopTimeoutMs?: number;
@@ -55,8 +57,8 @@ export async function startPublicListener(options: PublicListenerOptions): Promi
   const { store, clock, metrics } = options;
   const limits = { ...defaultLimits, ...options.limits };
   const logger = options.logger.child({ listener: "public" });
-  const gate = createLogGate(clock);
-  const intake = createWebhookIntake({ store, clock, maxWaitingHints: limits.maxWaitingHints });
+  const gate = createGate(clock);
+  const intake = createWebhookIntake({ store, clock, maxWaitingHints: limits.maxWaitingHints, pollSoon: options.pollSoon });
 
   function secretsOf({ name, webhook }: Connection): { secret?: string; signingToken?: string } {
     if (webhook.secret === undefined && webhook.signingToken === undefined) {
@@ -95,7 +97,8 @@ export async function startPublicListener(options: PublicListenerOptions): Promi
       if (!verifyWebhook(received)) throw unauthorized(connection);
     }
     const event = parseWebhook(parseJson(body.bytes));
-    if (event.kind !== "job") return { status: 200, outcome: "other-event" };
+    if (event.kind === "other") return { status: 200, outcome: "other-event" };
+    if (event.kind === "pipeline") return { status: 200, outcome: await intake.pipeline(connection, event) };
     return { status: 200, outcome: await intake.job(connection, event) };
   }
 
