@@ -43,8 +43,8 @@ export interface FleetWorld {
   startService(token?: string): Promise<void>;
   records(list: List): Promise<readonly DeclaredRecord[]>;
   record(list: List, name: string): Promise<DeclaredRecord | undefined>;
-  /** Changes a declared record behind Pulumi's back. */
-  put(list: List, name: string, spec: unknown): Promise<void>;
+  /** Writes a declared record behind Pulumi's back; who manages it stays as it is when nobody is given. */
+  put(list: List, name: string, spec: unknown, managedBy?: string): Promise<void>;
   remove(list: List, name: string): Promise<void>;
   /** How many records of all declared kinds there are. */
   declared(): Promise<number>;
@@ -154,8 +154,9 @@ async function build(directory: string, hosts: WatchedHosts, gitlab: EmbeddedGit
       const response = await call("GET", `${list}/${name}`);
       return response.status === 404 ? undefined : ((await response.json()) as DeclaredRecord);
     },
-    async put(list, name, spec) {
-      await call("PUT", `${list}/${name}`, spec);
+    async put(list, name, spec, managedBy) {
+      const query = managedBy === undefined ? "" : `?${new URLSearchParams({ managedBy })}`;
+      await call("PUT", `${list}/${name}${query}`, spec);
     },
     async remove(list, name) {
       await call("DELETE", `${list}/${name}`);

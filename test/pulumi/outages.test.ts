@@ -3,6 +3,7 @@ import { until } from "../e2e/until.fixture.js";
 import { type FleetWorld, startFleetWorld } from "./fleet-world.fixture.js";
 import { type Gate, openGate } from "./gate.fixture.js";
 import { leaks } from "./leaks.fixture.js";
+import { killTree } from "./process-tree.fixture.js";
 import { images } from "./programs.fixture.js";
 import { createStack, describePulumi, type Run, type Stack } from "./stack.fixture.js";
 
@@ -72,7 +73,8 @@ describePulumi("when something is away", () => {
       gate.hold("PUT");
       const child = stack.start(["up", "--stack", "dev", "--skip-preview"]);
       await until("the record is made and its answer is held back", () => gate.held() > 0, { tell: child.output });
-      await child.stop();
+      killTree(child.pid);
+      await child.ended;
       gate.release();
       const made = await world.records("images");
       expect(made).toHaveLength(1);
@@ -90,17 +92,20 @@ describePulumi("when something is away", () => {
     }
   });
 
-  it("the right token: the refusal names it, and a new token in the configuration mends it", async () => {
+  it("the right token: the refusal names it and says how to set a new one, also where the engine takes it from the state", async () => {
     const stack = await createStack("token", { program: images(1), ...world.config });
     const later = "another-token-that-came-later";
+    await stack.up();
     await world.stopService();
     await world.startService(later);
     try {
+      stack.write(images(2));
       const refused = await stack.up({ expect: "fails" });
-      expect(refused.output).toContain("FR-UNAUTHORIZED");
-      expect(refused.output).toContain("firerunner:token");
+      expect(refused.output).toMatch(/FR-UNAUTHORIZED.*pulumi config set --secret firerunner:token/);
       expect(refused.output).not.toMatch(trace);
       await stack.run(["config", "set", "--secret", "--stack", "dev", "firerunner:token", later]);
+      expect((await stack.refresh({ expect: "fails" })).output).toContain("--run-program");
+      expect((await stack.refresh({ args: ["--run-program"] })).changes).toMatchObject({ same: 2 });
       await stack.up();
       await stack.destroy();
       expect(await world.declared()).toBe(0);

@@ -162,7 +162,7 @@ export async function createStack(name: string, options: StackOptions = {}): Pro
     refresh: (runOptions) => operate("refresh", { ...runOptions, args: ["--skip-preview", ...(runOptions?.args ?? [])] }),
     destroy: (runOptions) => operate("destroy", { ...runOptions, args: ["--skip-preview", ...(runOptions?.args ?? [])] }),
     resources: () => readResources(backend),
-    everythingKept: () => Object.fromEntries([home, folder].flatMap(filesBelow)),
+    everythingKept: () => Object.fromEntries([home, folder].flatMap(filesBelow).map(([path, text]) => [path, withoutDebug(text)])),
   };
 }
 
@@ -200,6 +200,14 @@ function readResources(backend: string): readonly StateResource[] {
     };
     return (checkpoint.latest?.resources ?? []).filter(({ type }) => type.startsWith("pulumi-nodejs:"));
   });
+}
+
+/** In its debug lines, which are shown on demand alone, the SDK prints whole messages with every secret of any resource. */
+function withoutDebug(text: string): string {
+  return text
+    .split("\n")
+    .filter((line) => !line.endsWith('"severity":"debug"}}'))
+    .join("\n");
 }
 
 function filesBelow(folder: string): readonly (readonly [string, string])[] {
