@@ -67,6 +67,18 @@ describe("effects that fail", () => {
   });
 });
 
+it("remembers between which two lists a host's first try failed", () => {
+  const soft = new SoftState();
+  const list = (startedAt: number, retry: number, uid = "one") => {
+    soft.noteHost("a", startedAt, startedAt + 10, [{ uid, name: uid, state: "pending", retry, mark: undefined }]);
+    return soft.hosts.get("a")?.microvms.get(uid)?.failedBetween;
+  };
+  expect(list(100, 0)).toBeUndefined();
+  expect(list(200, 1)).toEqual({ from: 100, by: 210 });
+  expect(list(300, 2)).toEqual({ from: 100, by: 210 });
+  expect(list(400, 1, "two")).toEqual({ by: 410 });
+});
+
 it("forgets that a forge was polled, and not that it was read", () => {
   const soft = new SoftState();
   soft.noteForgeRead("forge", { readAt: 5, polledAt: 5 });

@@ -46,7 +46,9 @@ export class SoftState {
   noteHost(host: string, startedAt: number, at: number, shown: readonly ObservedMicrovm[]): void {
     this.failedReads.delete(host);
     const present = shown.filter(({ uid }) => (this.absentAt.get(`${host}/${uid}`) ?? -1) < startedAt);
-    this.hosts.set(host, { startedAt, at, microvms: new Map(present.map((vm) => [vm.uid, vm])) });
+    const before = this.hosts.get(host);
+    const microvms = new Map(present.map((vm) => [vm.uid, withFailure(vm, at, before)]));
+    this.hosts.set(host, { startedAt, at, microvms });
   }
 
   /** A microVM that its host was asked for by id and does not have is neither in an older list, nor in one that is under way. */
@@ -87,4 +89,13 @@ export class SoftState {
       this.absentAt.delete(key);
     }
   }
+}
+
+/** Hosts do not say why they try again. How soon they had to is all that can be known. */
+function withFailure(vm: ObservedMicrovm, at: number, before: HostObservation | undefined): ObservedMicrovm {
+  if (vm.retry === 0) return vm;
+  const known = before?.microvms.get(vm.uid);
+  const failedBetween =
+    known?.failedBetween ?? (before !== undefined && known?.retry === 0 ? { from: before.startedAt, by: at } : { by: at });
+  return { ...vm, failedBetween };
 }

@@ -29,6 +29,8 @@ export const poolSchema = z
     maxJobTimeoutS: countSchema.max(7 * 86_400).default(3600),
     /** How long a microVM may take from Create to its claim. */
     bootTimeoutS: countSchema.max(3600).default(120),
+    /** After how many failed tries of its host a microVM is replaced elsewhere; the host itself goes on for 22 minutes. */
+    createTries: countSchema.max(10).default(3),
     /** Pools of a higher priority get room first. */
     priority: z.int().default(0),
     placement: z

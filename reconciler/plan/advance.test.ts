@@ -59,6 +59,29 @@ describe("what a host shows", () => {
     expect(vm).toMatchObject({ phase: "deleting", failure: { code: "FR-VM-CREATE-FAILED" } });
   });
 
+  it.each<[string, ObservedMicrovm["failedBetween"], RegExp]>([
+    ["its image, when it failed at once", { by: now - 9_700 }, /3 times in vain, and failed at once: probably .* of image "image"$/],
+    [
+      "its bridge, when that took seconds",
+      { from: now - 7_700, by: now - 1_000 },
+      /failed after 2 s or more: probably its bridge is missing/,
+    ],
+    [
+      "nobody knows what, when it was not looked at in time",
+      { by: now - 1_000 },
+      /does not say why, its log does: an image .* or a bridge/,
+    ],
+    ["nobody knows what", undefined, /3 times in vain; it does not say why, its log does$/],
+  ])("supposes the reason why the host does not create it to be %s", (_what, failedBetween, message) => {
+    const shown = shownVm({ state: "pending", retry: 3, failedBetween });
+    expect(next(unclaimed(), { hosts: seen(shown) })?.failure?.message).toMatch(message);
+  });
+
+  it("waits for as many tries as the pool says", () => {
+    const rest = { hosts: seen(shownVm({ state: "pending", retry: 3 })), pools: [{ spec: aPool({ createTries: 4 }), paused: false }] };
+    expect(next(unclaimed(), rest)?.phase).toBe("creating");
+  });
+
   it("takes a microVM for vanished that a later list does not show", () => {
     expect(next(aVm(), { hosts: seen() })).toBeUndefined();
   });

@@ -4,6 +4,7 @@ import { isLeaving, type Microvm } from "../model/microvm.js";
 import { noteFailure, settleHost } from "./backoff.js";
 import type { Draft } from "./draft.js";
 import type { HostObservation } from "./snapshot.js";
+import { whyNotCreated } from "./why-not-created.js";
 
 /** How long a claimed guest may be silent: six of its heartbeats. */
 const silenceMs = 60_000;
@@ -13,8 +14,8 @@ export const afterDoneMs = 60_000;
 export const createDoubtMs = 20_000;
 /** How long after that a host may take to be listed before its microVM is given up. */
 const listInVainMs = 10_000;
-/** A host that tried this often to create a microVM does not get it done. */
-const createRetries = 3;
+/** A host that tried this often to create a microVM does not get it done, where its pool does not say otherwise. */
+const createTries = 3;
 /** What the forge gets beyond a job's own limit: it ends the job, this only ends what it forgot. */
 const overtimeMs = 60_000;
 
@@ -62,10 +63,9 @@ function followHost(draft: Draft, vm: Microvm): Microvm {
     return observation.startedAt > (vm.createdAt ?? vm.createSentAt) ? vanish(draft, vm, `host "${vm.host}" no longer shows it`) : vm;
   }
   if (vm.phase !== "creating" && vm.phase !== "booting") return vm;
-  if (shown.state === "failed" || shown.retry >= createRetries) {
-    const message = `host "${vm.host}" tried ${shown.retry} times in vain`;
-    return retire(draft, vm, { code: "FR-VM-CREATE-FAILED", message });
-  }
+  const tries = draft.pools.get(vm.pool)?.spec.createTries ?? createTries;
+  if (shown.state === "failed" || shown.retry >= tries)
+    return retire(draft, vm, { code: "FR-VM-CREATE-FAILED", message: whyNotCreated(vm, shown) });
   if (vm.phase === "creating" && shown.state === "created") return draft.putMicrovm({ ...vm, phase: "booting" });
   return vm;
 }
@@ -120,7 +120,7 @@ function awaitClaim(draft: Draft, vm: Microvm): void {
 }
 
 function claim(draft: Draft, vm: Microvm, report: GuestReport): Microvm {
-  settleHost(draft, vm.host);
+  settleHost(draft, vm);
   const tookMs = report.claimedAt - vm.allocatedAt;
   draft.event("MicrovmClaimed", { kind: "microvm", name: vm.name }, `its guest claimed after ${tookMs} ms`, vm.traceId);
   return draft.putMicrovm({ ...vm, phase: vm.phase === "busy" ? "busy" : "parked", claimedAt: report.claimedAt });

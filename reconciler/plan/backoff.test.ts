@@ -2,11 +2,11 @@ import { describe, expect, it } from "vitest";
 import type { Condition } from "../model/condition.js";
 import type { Microvm } from "../model/microvm.js";
 import { planUntilDone } from "./apply-plan.fixture.js";
-import { aHost, aHostView, aJob, anIdentity, aReport, aSnapshot, aVm, now, remarkable } from "./snapshot.fixture.js";
+import { aHost, aHostView, aJob, anIdentity, anImage, aPool, aReport, aSnapshot, aVm, now, remarkable } from "./snapshot.fixture.js";
 import type { Snapshot } from "./snapshot.js";
 
 const held = (count: number, until: number, host = false): Condition => ({
-  subject: host ? { kind: "host", name: "host-a" } : { kind: "class", name: "pool/small" },
+  subject: host ? { kind: "host-image", name: "host-a/image" } : { kind: "class", name: "pool/small" },
   type: host ? "CreateFailing" : "NoJobTaken",
   status: true,
   reason: "FR-VM-BOOT-TIMEOUT",
@@ -86,8 +86,41 @@ describe("a host that makes no microVMs", () => {
   it("gets none for a while, and the others do", () => {
     const hosts = [aHostView(), aHostView(aHost({ name: "host-b" }))];
     const { conditions, microvms } = outcome({ microvms: [refused], jobs: [aJob()], hosts });
-    expect(conditions).toMatchObject([{ subject: { kind: "host", name: "host-a" }, type: "CreateFailing" }]);
+    expect(conditions).toMatchObject([{ subject: { kind: "host-image", name: "host-a/image" }, type: "CreateFailing" }]);
     expect(microvms.map(({ host }) => host)).toEqual(["host-b"]);
+  });
+
+  it("is held back as a whole when it cannot be reached", () => {
+    const silent = { ...refused, failure: { code: "FR-HOST-UNREACHABLE", message: "no answer" } };
+    expect(outcome({ microvms: [silent] }).conditions).toMatchObject([
+      { subject: { kind: "host", name: "host-a" }, type: "CreateFailing" },
+    ]);
+  });
+
+  it("still gets those of other images", () => {
+    const pools = [{ spec: aPool({ image: "other" }), paused: false }];
+    const images = [anImage(), anImage({ name: "other" })];
+    expect(outcome({ jobs: [aJob()], pools, images, conditions: [held(2, now + 3_000, true)] }).microvms).toHaveLength(1);
+  });
+
+  it("is tried with one when its time has come, and with the next when that one claimed", () => {
+    const jobs = [1, 2, 3].map((jobId) => aJob({ jobId }));
+    const tried = outcome({ jobs, conditions: [held(2, now, true)] });
+    expect(tried.microvms).toHaveLength(1);
+    expect(tried.jobs.map(({ waitingReason }) => waitingReason?.code)).toEqual([
+      "FR-WAITING-FOR-MICROVM",
+      "FR-NO-CAPACITY",
+      "FR-NO-CAPACITY",
+    ]);
+    const [trial] = tried.microvms;
+    const guestReports = new Map([[trial?.name ?? "", aReport({ vm: trial?.name ?? "", claimedAt: now })]]);
+    expect(planUntilDone({ ...tried, guestReports }).after.microvms).toHaveLength(3);
+  });
+
+  it("is tried with one even while an older one of its boots", () => {
+    const older = { ...unclaimed, createSentAt: now - 10_000, allocatedAt: now - 10_000 };
+    const rest = { microvms: [older], identities: [anIdentity()], jobs: [aJob(), aJob({ jobId: 2 })] };
+    expect(outcome({ ...rest, conditions: [held(2, now, true)] }).microvms).toHaveLength(2);
   });
 
   it("is named in the reasons of jobs when it is the only one", () => {

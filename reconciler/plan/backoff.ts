@@ -10,25 +10,33 @@ const rememberMs = 600_000;
 
 const classSubject = (c: RunnerClass) => ({ subject: { kind: "class", name: classKey(c) }, type: "NoJobTaken" });
 const classSubjectOf = (vm: Microvm) => classSubject({ pool: vm.pool, size: vm.sizeName });
-const hostSubject = (host: string) => ({ subject: { kind: "host", name: host }, type: "CreateFailing" });
+const hostSubject = (host: string) => ({ subject: { kind: "host", name: host }, type: createFailing });
+const imageSubject = (host: string, image: string) => ({ subject: { kind: "host-image", name: `${host}/${image}` }, type: createFailing });
 
-/** Failures that are the host's: it could not make the microVM. Those of the others that count are the class's. */
-const hostFailures: ReadonlySet<string> = new Set([
+/** The condition of a host that makes no microVMs: of any image (kind `host`), or of one (kind `host-image`, named `HOST/IMAGE`). */
+export const createFailing = "CreateFailing";
+
+/** Failures that are the host's, whatever it is to boot. */
+const hostFailures: ReadonlySet<string> = new Set(["FR-HOST-UNAUTHORIZED", "FR-HOST-UNREACHABLE"]);
+/** Failures of a host with an image: nobody tells which of them it is. Those of the others that count are the class's. */
+const imageFailures: ReadonlySet<string> = new Set([
   "FR-FLINTLOCK-REJECTED",
   "FR-FLINTLOCK-UNKNOWN",
-  "FR-HOST-UNAUTHORIZED",
-  "FR-HOST-UNREACHABLE",
   "FR-VM-CREATE-FAILED",
   "FR-VM-VANISHED",
 ]);
 
 /**
- * Learns from a failure at once, so that the microVM's own replacement waits already: a class or host whose microVMs
- * fail in a row is tried again later and later. What failed after a job had begun says nothing about the next one.
+ * Learns from a failure at once, so that the microVM's own replacement waits already, or goes elsewhere: what fails in a row is tried again later and later. What failed after a job had begun says nothing about the next one.
  */
 export function noteFailure(draft: Draft, vm: Microvm, failure: NonNullable<Microvm["failure"]>): void {
   if (vm.job !== undefined) return;
-  holdBack(draft, hostFailures.has(failure.code) ? hostSubject(vm.host) : classSubjectOf(vm), failure.code, failure.message);
+  holdBack(draft, whoseFailure(vm, failure.code), failure.code, failure.message);
+}
+
+function whoseFailure(vm: Microvm, code: string): Pick<Condition, "subject" | "type"> {
+  if (hostFailures.has(code)) return hostSubject(vm.host);
+  return imageFailures.has(code) ? imageSubject(vm.host, vm.image) : classSubjectOf(vm);
 }
 
 /** Whether the guest itself ended, and no job is known that it ran. */
@@ -48,9 +56,10 @@ export function settleClass(draft: Draft, vm: Microvm): void {
   settle(draft, conditionKey(classSubjectOf(vm)));
 }
 
-/** A guest on the host claimed: the host makes microVMs. */
-export function settleHost(draft: Draft, host: string): void {
+/** The guest of a microVM claimed: its host makes microVMs, and boots its image. */
+export function settleHost(draft: Draft, { host, image }: Microvm): void {
   settle(draft, conditionKey(hostSubject(host)));
+  settle(draft, conditionKey(imageSubject(host, image)));
 }
 
 /** Until when nothing new is made for the class, with the reason; undefined when nothing holds it back. */
@@ -61,6 +70,22 @@ export function classHeldBack(draft: Draft, runnerClass: RunnerClass): Condition
 /** Until when nothing new is placed on the host. */
 export function hostHeldBack(draft: Draft, host: string): Condition | undefined {
   return heldBack(draft, conditionKey(hostSubject(host)));
+}
+
+/** Until when nothing of this image is placed on the host. */
+export function imageHeldBack(draft: Draft, host: string, image: string): Condition | undefined {
+  return heldBack(draft, conditionKey(imageSubject(host, image)));
+}
+
+/**
+ * Since when the host gets one microVM of the image at a time, on trial: a claim makes an end of it, another failure begins
+ * the next pause. Undefined when nothing failed.
+ */
+export function onTrialSince(draft: Draft, host: string, image: string): number | undefined {
+  const [ofHost, ofImage] = [hostSubject(host), imageSubject(host, image)].map(
+    (subject) => draft.conditions.get(conditionKey(subject))?.until,
+  );
+  return ofHost === undefined || ofImage === undefined ? (ofHost ?? ofImage) : Math.max(ofHost, ofImage);
 }
 
 /** Forgets what has held nothing back for long, and what was true of hosts and microVMs that are no more. */

@@ -189,7 +189,7 @@ export const snapshots: fc.Arbitrary<Snapshot> = fc
     ),
     condition: maybe(
       fc.record({
-        host: fc.boolean(),
+        of: fc.constantFrom("host" as const, "host-image" as const, "class" as const),
         until: fc.constantFrom(now - 700_000, now - 1_000, now + 3_000),
         count: fc.integer({ min: 1, max: 12 }),
       }),
@@ -224,10 +224,16 @@ export const snapshots: fc.Arbitrary<Snapshot> = fc
     });
   });
 
-function conditionOf({ host, until, count }: { host: boolean; until: number; count: number }): Condition {
+const subjects = {
+  host: { kind: "host", name: "host-a" },
+  "host-image": { kind: "host-image", name: "host-a/image" },
+  class: { kind: "class", name: "pool/small" },
+} as const;
+
+function conditionOf({ of, until, count }: { of: keyof typeof subjects; until: number; count: number }): Condition {
   return {
-    subject: host ? { kind: "host", name: "host-a" } : { kind: "class", name: "pool/small" },
-    type: host ? "CreateFailing" : "NoJobTaken",
+    subject: subjects[of],
+    type: of === "class" ? "NoJobTaken" : "CreateFailing",
     status: true,
     reason: "FR-VM-CREATE-FAILED",
     message: "generated",

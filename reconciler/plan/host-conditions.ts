@@ -1,5 +1,5 @@
 import { type Condition, conditionKey } from "../model/condition.js";
-import { hostHeldBack } from "./backoff.js";
+import { createFailing, hostHeldBack } from "./backoff.js";
 import { deleteStuck } from "./delete-stuck.js";
 import type { Draft } from "./draft.js";
 import { freshMs } from "./place.js";
@@ -91,7 +91,7 @@ function troubleByHost(draft: Draft): ReadonlyMap<string, readonly Condition[]> 
 }
 
 function hostInTrouble(draft: Draft, { subject, type }: Condition): string | undefined {
-  if (type === "CreateFailing") return subject.name;
+  if (type === createFailing) return subject.name.split("/")[0];
   return type === deleteStuck ? draft.microvms.get(subject.name)?.host : undefined;
 }
 

@@ -2,9 +2,9 @@ import type { Host } from "../model/host.js";
 import { formatIpv4, parseIpv4, parseSubnet } from "../model/ipv4.js";
 import type { WaitingReason } from "../model/job.js";
 import { macOf } from "../model/mark.js";
-import type { Microvm } from "../model/microvm.js";
+import { isLeaving, type Microvm } from "../model/microvm.js";
 import type { Pool, Size } from "../model/pool.js";
-import { hostHeldBack } from "./backoff.js";
+import { createFailing, hostHeldBack, imageHeldBack, onTrialSince } from "./backoff.js";
 import type { Draft } from "./draft.js";
 import type { HostView } from "./snapshot.js";
 
@@ -25,6 +25,8 @@ interface Room {
 interface Ledger {
   readonly host: Host;
   readonly microvms: Microvm[];
+  /** Those on their way to their claim. */
+  readonly unclaimed: Pick<Microvm, "image" | "allocatedAt">[];
   room: Room;
   network: Network | undefined;
 }
@@ -41,15 +43,19 @@ export class Placement {
   private readonly ledgers = new Map<string, Ledger>();
   /** The hosts that a pool may use. */
   private readonly selections = new Map<string, readonly Ledger[]>();
+  /** Whether microVMs fail on any host. */
+  private readonly isFailing: boolean;
   /** Why there is no usable host at all. */
   private readonly obstacle: WaitingReason | undefined;
 
-  constructor(draft: Draft) {
+  constructor(private readonly draft: Draft) {
+    this.isFailing = [...draft.conditions.values()].some(({ type }) => type === createFailing);
     const reasons: WaitingReason[] = [];
     for (const view of draft.snapshot.hosts) {
       const { spec } = view;
       const reason = whyClosed(draft, view);
-      if (reason === undefined) this.ledgers.set(spec.name, { host: spec, microvms: [], room: spec.capacity, network: undefined });
+      if (reason === undefined)
+        this.ledgers.set(spec.name, { host: spec, microvms: [], unclaimed: [], room: spec.capacity, network: undefined });
       else reasons.push(reason);
     }
     if (this.ledgers.size === 0) this.obstacle = reasons[0] ?? { code: "FR-HOSTS-UNKNOWN", message: "no host is declared" };
@@ -57,6 +63,7 @@ export class Placement {
       const ledger = this.ledgers.get(vm.host);
       if (ledger === undefined) continue;
       ledger.microvms.push(vm);
+      if (vm.claimedAt === undefined && !isLeaving(vm)) ledger.unclaimed.push(vm);
       ledger.room = less(ledger.room, vm.size);
       // What was adopted without its addresses may have any of them: the host gets nothing new before it is gone.
       if (vm.mac === "") ledger.room = { ...ledger.room, microvms: Number.NEGATIVE_INFINITY };
@@ -73,10 +80,14 @@ export class Placement {
       const place = assignAddress(ledger);
       if (place !== undefined) {
         ledger.room = less(ledger.room, size);
+        ledger.unclaimed.push({ image: pool.image, allocatedAt: this.draft.now });
         return place;
       }
       full.add(ledger);
     }
+    const held = this.selectedBy(pool).find((ledger) => fits(ledger.room, size) && this.whyHeld(ledger, pool.image) !== undefined);
+    const reason = held === undefined ? undefined : this.whyHeld(held, pool.image);
+    if (reason !== undefined) return reason;
     if (full.size > 0) return { code: "FR-NO-ADDRESS", message: "no host with room has a free address" };
     return { code: "FR-NO-CAPACITY", message: `no host has room for ${size.vcpu} vCPU and ${size.memoryMb} MiB` };
   }
@@ -88,6 +99,7 @@ export class Placement {
   makeRoom(pool: Pool, size: Size, leaving: ReadonlySet<string>, idle: ReadonlySet<string>): readonly Microvm[] | undefined {
     let fewest: readonly Microvm[] | undefined;
     for (const ledger of this.selectedBy(pool)) {
+      if (this.whyHeld(ledger, pool.image) !== undefined) continue;
       let room = ledger.room;
       for (const vm of ledger.microvms) if (leaving.has(vm.name)) room = more(room, vm.size);
       const going: Microvm[] = [];
@@ -111,11 +123,24 @@ export class Placement {
     return chosen;
   }
 
-  private best(pool: Pool, size: Size, except: ReadonlySet<Ledger>): Ledger | undefined {
+  /** Why a host gets none of an image at the moment: they fail there, or the one that is tried has not claimed yet. */
+  private whyHeld({ host: { name }, unclaimed }: Ledger, image: string): WaitingReason | undefined {
+    if (!this.isFailing) return undefined;
+    const held = imageHeldBack(this.draft, name, image);
+    if (held !== undefined) {
+      const message = `host "${name}" failed ${held.count} times in a row with image "${image}" (${held.reason}: ${held.message})`;
+      return { code: "FR-NO-CAPACITY", message };
+    }
+    const since = onTrialSince(this.draft, name, image);
+    if (since === undefined || !unclaimed.some((vm) => vm.image === image && vm.allocatedAt >= since)) return undefined;
+    return { code: "FR-NO-CAPACITY", message: `host "${name}" failed before, and is tried with one microVM of image "${image}" first` };
+  }
+
+  private best(pool: Pool, size: Size, full: ReadonlySet<Ledger>): Ledger | undefined {
     let best: Ledger | undefined;
     let bestRank = 0;
     for (const ledger of this.selectedBy(pool)) {
-      if (!fits(ledger.room, size) || except.has(ledger)) continue;
+      if (!fits(ledger.room, size) || full.has(ledger) || this.whyHeld(ledger, pool.image) !== undefined) continue;
       const rank = pool.placement.strategy === "spread" ? freeShare(ledger) : -freeShare(ledger);
       if (best !== undefined && (rank < bestRank || (rank === bestRank && ledger.host.name > best.host.name))) continue;
       best = ledger;

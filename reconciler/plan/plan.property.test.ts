@@ -75,6 +75,16 @@ describe("a plan", () => {
     });
   });
 
+  it("tries a host that failed with one microVM of the image at a time", () => {
+    always((snapshot) => {
+      const { after } = planUntilDone(snapshot);
+      const failing = after.conditions.find(({ subject }) => subject.kind === "host-image");
+      if (failing === undefined) return;
+      const made = created(snapshot, after).filter((vm) => failing.subject.name === `${vm.host}/${vm.image}`);
+      expect(made.length).toBeLessThanOrEqual((failing.until ?? 0) > after.now ? 0 : 1);
+    });
+  });
+
   it("never gives a name, an address or a MAC twice", () => {
     always((snapshot) => {
       const { after } = planUntilDone(snapshot);

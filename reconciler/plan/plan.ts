@@ -18,6 +18,7 @@ import { retireStrays } from "./supply.js";
  */
 export function plan(snapshot: Snapshot): Plan {
   const draft = new Draft(snapshot);
+  pruneConditions(draft);
   // What is true comes first, then what leaves, then what is wanted, then what is sent.
   adoptOrphans(draft);
   mapJobs(draft);

@@ -14,6 +14,8 @@ export interface ObservedMicrovm {
   readonly name: string;
   readonly state: "pending" | "created" | "failed" | "deleting";
   readonly retry: number;
+  /** When its first try was first seen to have failed, and the beginning of the last list in which it had not. */
+  readonly failedBetween?: { readonly from?: number; readonly by: number } | undefined;
   /** What it was given for its network, where the host tells: the address in CIDR form, and the MAC. */
   readonly address?: string | undefined;
   readonly mac?: string | undefined;

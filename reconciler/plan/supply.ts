@@ -1,7 +1,7 @@
 import { isLeaving, isSupply, type Microvm, phases } from "../model/microvm.js";
 import { classKey, type RunnerClass } from "../model/runner-class.js";
 import { retire } from "./advance.js";
-import { endedWithoutJob } from "./backoff.js";
+import { endedWithoutJob, imageHeldBack } from "./backoff.js";
 import type { Draft } from "./draft.js";
 import { whyClosed } from "./place.js";
 import { mayHoldCredential } from "./remove.js";
@@ -95,7 +95,9 @@ function isStray(draft: Draft, vm: Microvm): boolean {
   if (pool === undefined || size === undefined || pool.connection !== vm.connection) return true;
   // What was not sent yet finds another host sooner than this one finds back.
   const host = draft.hosts.get(vm.host);
-  if (vm.phase === "allocated" && (host === undefined || whyClosed(draft, host) !== undefined)) return true;
+  const isClosed = () =>
+    host === undefined || whyClosed(draft, host) !== undefined || imageHeldBack(draft, vm.host, vm.image) !== undefined;
+  if (vm.phase === "allocated" && isClosed()) return true;
   // Whatever has no job leaves a host that drains: one that took its job meanwhile is waited for.
   if (host?.standing === "draining") return true;
   if (vm.identity) return false;
