@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { type DeclaredKind, declaredRecordSchema, declaredSchemas, type Spec } from "../reconciler/model/declared.js";
+import type { DeclaredKind, Spec } from "../reconciler/model/declared.js";
 import { type ErrorCode, errorCodes, FireRunnerError } from "../reconciler/model/errors.js";
 
 /** Where the admin API is, and its bearer token. */
@@ -43,7 +43,10 @@ const refusalSchema = z.object({
   message: z.string(),
   details: z.record(z.string(), z.unknown()).optional(),
 });
-const listSchema = z.object({ items: z.array(z.object({ spec: z.looseObject({ name: z.string() }) })) });
+// The service checked what it keeps, and a newer one may keep more: here only the form matters.
+const specSchema = z.looseObject({ name: z.string() });
+const answerSchema = z.object({ spec: specSchema, generation: z.int(), managedBy: z.string().optional() });
+const listSchema = z.object({ items: z.array(z.object({ spec: specSchema })) });
 const checksSchema = z.object({ checks: z.array(z.object({ name: z.string(), ok: z.boolean(), message: z.string().optional() })) });
 const usedSchema = z.object({ usedBy: z.array(z.string()) });
 
@@ -58,7 +61,7 @@ export async function putDeclared<K extends DeclaredKind>(
   const headers: Record<string, string> =
     ifGeneration === undefined ? {} : ifGeneration === 0 ? { "if-none-match": "*" } : { "if-match": `"${ifGeneration}"` };
   const response = await call(api, "PUT", `${pathOf(kind, spec.name)}${query}`, { body: spec, headers });
-  return answer(kind, response, `writing ${kind} "${spec.name}"`);
+  return answer(response, `writing ${kind} "${spec.name}"`);
 }
 
 /**
@@ -68,7 +71,7 @@ export async function putDeclared<K extends DeclaredKind>(
 export async function getDeclared<K extends DeclaredKind>(api: AdminApi, kind: K, name: string): Promise<DeclaredAnswer<K> | undefined> {
   const attempted = `reading ${kind} "${name}"`;
   const response = await call(api, "GET", pathOf(kind, name));
-  if (response.status !== 404) return answer(kind, response, attempted);
+  if (response.status !== 404) return answer(response, attempted);
   await response.body?.cancel();
   if ((await listDeclared(api, kind)).some(({ spec }) => spec.name === name)) {
     throw new FireRunnerError("FR-CONFLICT", `${kind} "${name}" was just made or removed by somebody else; repeat`, { retryable: true });
@@ -83,7 +86,6 @@ export async function listDeclared<K extends DeclaredKind>(api: AdminApi, kind: 
   if (!response.ok) throw await refusal(response, attempted);
   const parsed = listSchema.safeParse(await response.json().catch(() => undefined));
   if (!parsed.success) throw strange(attempted, response.status);
-  // The service checked what it keeps; here only its form matters.
   return parsed.data.items as unknown as readonly { readonly spec: Spec<K> }[];
 }
 
@@ -134,18 +136,12 @@ async function call(api: AdminApi, method: string, path: string, { body, headers
   }
 }
 
-async function answer<K extends DeclaredKind>(kind: K, response: Response, attempted: string): Promise<DeclaredAnswer<K>> {
+async function answer<K extends DeclaredKind>(response: Response, attempted: string): Promise<DeclaredAnswer<K>> {
   if (!response.ok) throw await refusal(response, attempted);
-  const parsed = declaredRecordSchema(declaredSchemas[kind])
-    .pick({ spec: true, generation: true, managedBy: true })
-    .loose()
-    .safeParse(await response.json().catch(() => undefined));
+  const parsed = answerSchema.safeParse(await response.json().catch(() => undefined));
   if (!parsed.success) throw strange(attempted, response.status);
-  return {
-    spec: parsed.data.spec as Spec<K>,
-    generation: parsed.data.generation as number,
-    managedBy: parsed.data.managedBy as string | undefined,
-  };
+  const { spec, generation, managedBy } = parsed.data;
+  return { spec: spec as unknown as Spec<K>, generation, managedBy };
 }
 
 async function refusal(response: Response, attempted: string): Promise<FireRunnerError> {

@@ -1,5 +1,6 @@
 import { type DeclaredKind, declaredKinds } from "../reconciler/model/declared.js";
 import { listDeclared } from "./admin-api.js";
+import { isBag } from "./handlers/bags.js";
 import type { Bag, Context } from "./handlers/handler.js";
 import { handlers } from "./handlers/handlers.js";
 import { kindOfType, loaderOf, type ResourceType, resourceTypes, tokenOf } from "./resource-types.js";
@@ -27,17 +28,24 @@ export async function importFileOf(context: Context): Promise<ImportFile> {
       const read = await handlers[type].read(context, spec.name, {});
       // What was removed while the rest was read is not there to be imported.
       if (read === undefined) continue;
-      const loader = { __provider: loaderOf(type) };
+      const beside = { ...asWritten(type, read.inputs), __provider: loaderOf(type) };
       resources.push({
         type: tokenOf(type),
         name: spec.name,
         id: spec.name,
-        inputs: { ...read.inputs, ...loader },
-        outputs: { ...read.outs, ...loader },
+        inputs: { ...read.inputs, ...beside },
+        outputs: { ...read.outs, ...beside },
       });
     }
   }
   return { resources };
+}
+
+/** An import changes nothing: a tag that the record has stays one until the program says otherwise. */
+function asWritten(type: ResourceType, { kernel, rootfs }: Bag): Bag {
+  if (type !== "MicrovmImage") return {};
+  const pinned = [kernel, rootfs].every((part) => isBag(part) && String(part.image).includes("@sha256:"));
+  return pinned ? {} : { resolveTags: false };
 }
 
 function typeOf(kind: DeclaredKind): ResourceType {

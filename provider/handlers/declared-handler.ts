@@ -38,6 +38,13 @@ export function declaredHandler<K extends DeclaredKind>(definition: KindDefiniti
   const specKeys = new Set(keysOf(schema));
   /** Of outputs: only what belongs to the specification. */
   const specOfOuts = (outs: Bag): Bag => Object.fromEntries(Object.entries(outs).filter(([key]) => specKeys.has(key)));
+  /** The specification of outputs; what an older version did not know of has its default. */
+  function declaredBy(outs: Bag): { readonly spec: Bag; readonly defaults: readonly string[] } {
+    const raw = specOfOuts(outs);
+    const parsed = schema.safeParse(raw);
+    const spec = parsed.success ? (parsed.data as Bag) : raw;
+    return { spec, defaults: [...new Set([...defaultsOf(outs), ...defaultsIn(spec, raw)])] };
+  }
   const parse = (spec: Bag): Spec<K> => parseOrRefuse(schema, spec, `${kind} ${JSON.stringify(spec.name)}`) as Spec<K>;
   const written = (inputs: Bag): Spec<K> => {
     const { spec, own } = apart(inputs);
@@ -88,7 +95,7 @@ export function declaredHandler<K extends DeclaredKind>(definition: KindDefiniti
       const { spec, own } = apart(news);
       const parsed = schema.safeParse(spec);
       const wanted = parsed.success ? (parsed.data as Bag) : spec;
-      const is = specOfOuts(outs);
+      const is = declaredBy(outs).spec;
       // Beside unknowns nothing is completed: what was not written then counts as what it was.
       const keys = parsed.success ? new Set([...Object.keys(is), ...Object.keys(wanted)]) : new Set(Object.keys(wanted));
       const changedSpec = [...keys].filter((key) => (parsed.success ? !same(is[key], wanted[key]) : differs(is[key], wanted[key])));
@@ -108,12 +115,14 @@ export function declaredHandler<K extends DeclaredKind>(definition: KindDefiniti
       const answer = await getDeclared(context.api, kind, id);
       if (answer === undefined) return undefined;
       const outs = migrated(before);
-      const { spec, own } = definition.declared?.(answer.spec, outs) ?? { spec: answer.spec, own: {} };
+      const { spec: live, own } = definition.declared?.(answer.spec, outs) ?? { spec: answer.spec, own: {} };
+      // What only a newer version knows of is none of this one's business.
+      const spec = specOfOuts(live as Bag);
+      const { spec: known, defaults } = declaredBy(outs);
       const keptOwn = Object.fromEntries([...ownKeys].flatMap((key) => (outs[key] === undefined ? [] : [[key, outs[key]]])));
       const owned: Bag = { ...keptOwn, ...own, managedBy: answer.managedBy };
-      const defaults = [...defaultsOf(outs)];
-      const inputs = { ...withoutDefaults(spec as Bag, specOfOuts(outs), new Set(defaults)), ...owned };
-      const now = { ...(spec as Bag), ...owned, defaults, generation: answer.generation, schemaVersion };
+      const inputs = { ...withoutDefaults(spec, known, new Set(defaults)), ...owned };
+      const now = { ...spec, ...owned, defaults, generation: answer.generation, schemaVersion };
       return {
         outs: plainBag({ ...now, ...(await definition.observe?.(context, answer.spec, false)) }),
         inputs: plainBag(inputs, "inputs"),

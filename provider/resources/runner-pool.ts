@@ -39,6 +39,8 @@ export interface RunnerPoolArgs extends DeclaredResourceArgs {
   maxJobTimeoutS?: pulumi.Input<number> | undefined;
   /** How long a microVM may take from its creation to its claim, in seconds, at most 3600. Default: 120. Changes in place. */
   bootTimeoutS?: pulumi.Input<number> | undefined;
+  /** After how many failed tries of its host a microVM is replaced on another one, at most 10. Default: 3. Changes in place. */
+  createTries?: pulumi.Input<number> | undefined;
   /** Pools of a higher priority get room first. Default: 0. Changes in place. */
   priority?: pulumi.Input<number> | undefined;
   /** On which hosts. Changes in place, for new microVMs. */
@@ -58,6 +60,7 @@ const inputs = [
   "maxMicrovms",
   "maxJobTimeoutS",
   "bootTimeoutS",
+  "createTries",
   "priority",
   "placement",
   "timeouts",

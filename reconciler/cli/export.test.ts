@@ -37,6 +37,7 @@ it("an import file has inputs and outputs of everything, and the code that a sta
     "pulumi-nodejs:dynamic/firerunner:RunnerPool small",
   ]);
   const __provider = 'exports.handler = () => require("firerunner/dynamic").provider("RunnerPool");';
+  expect(resources[1]).toMatchObject({ inputs: { resolveTags: false }, outputs: { resolveTags: false } });
   expect(resources[3]).toMatchObject({
     name: "small",
     inputs: { name: "small", maxMicrovms: 2, __provider },
