@@ -105,6 +105,24 @@ describe("a process VM", () => {
     expect(existsSync(join(folder.path, "host", uid))).toBe(false);
   });
 
+  it("loses its power with everything it started, keeps its disk, and boots again", async () => {
+    const driver = await startWith(
+      `touch "$FIRERUNNER_STATE_DIR/disk"\n${daemon(`${folder.path}/daemon`)}\necho $$ >>"$1/leaders"\nwhile :; do sleep 60; done`,
+    );
+    const leaders = () => folder.read("leaders").trim().split("\n").filter(Boolean).map(Number);
+    await driver.create(vm());
+    await until(() => leaders().length === 1 && folder.read("daemon") !== "", "all processes");
+    const pids = [...leaders(), pidIn("daemon")];
+    await driver.powerOff(uid);
+    expect(pids.map(isAlive)).toEqual([false, false]);
+    expect(driver.isRunning(uid)).toBe(false);
+    await driver.powerOff(uid);
+    await driver.create(vm());
+    await until(() => leaders().length === 2, "the second boot");
+    expect(existsSync(join(folder.path, "host", uid, "state/disk"))).toBe(true);
+    expect(driver.isRunning(uid)).toBe(true);
+  });
+
   it("is off once it powered itself off, daemons and all, and boots again with its disk and another boot id", async () => {
     const driver = await startWith(
       `echo "$FIRERUNNER_BOOT_ID" >>"$1/boots"\ntouch "$FIRERUNNER_STATE_DIR/disk"\nif [ -e "$1/daemon" ]; then sleep 600; fi\n${daemon(`${folder.path}/daemon`)}\nwhile [ ! -s "$1/daemon" ]; do sleep 0.02; done\nfr-poweroff\necho still >"$1/still"`,

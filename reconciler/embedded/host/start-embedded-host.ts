@@ -8,6 +8,7 @@ import type { VmDriver } from "./driver.js";
 import { hostCalls } from "./host-calls.js";
 import { HostMachine, type HostTimings, usualTimings } from "./host-machine.js";
 import { HostServer } from "./host-server.js";
+import { seededRandom } from "./seeded-random.js";
 
 export interface EmbeddedHostOptions {
   /** `ADDRESS:PORT`; port 0 takes a free one. Beyond loopback a token is needed. */
@@ -62,7 +63,8 @@ export async function startEmbeddedHost(options: EmbeddedHostOptions): Promise<E
   const { driver, clock, random, token } = options;
   const { address, port: wanted } = readAddress(options);
   await driver.start();
-  const dials = new DialBoard(random);
+  // Of their own, so that faults come in the same order however often microVMs are listed.
+  const dials = new DialBoard(seededRandom(Number.parseInt(random.hex(4), 16)));
   const onFault = options.onFault ?? (() => undefined);
   const machine = new HostMachine({ driver, clock, random, dials, onFault, timings: { ...usualTimings, ...options.timings } });
   const cut = (peer: string) => server.cut(peer);
