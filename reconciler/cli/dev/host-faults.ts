@@ -1,5 +1,5 @@
 import { randomInt } from "node:crypto";
-import { faultListHelp, parseFaultList } from "../../embedded/host/fault-list.js";
+import { type FaultList, faultListHelp, parseFaultList } from "../../embedded/host/fault-list.js";
 import { seededRandom } from "../../embedded/host/seeded-random.js";
 import { type EmbeddedHost, type EmbeddedHostOptions, startEmbeddedHost } from "../../embedded/host/start-embedded-host.js";
 
@@ -13,7 +13,7 @@ export const faultsArg = {
 } as const;
 
 /** Faults for embedded hosts, with the seed that decides when they happen. */
-export interface HostFaults extends Pick<ReturnType<typeof parseFaultList>, "dials" | "timings"> {
+export interface HostFaults extends Pick<FaultList, "dials" | "timings"> {
   readonly seed: number;
   /** What was asked for, and how to have the same again. */
   readonly notice: string;
