@@ -120,7 +120,7 @@ describe("a claim", () => {
 });
 
 describe("the address of a claim", () => {
-  const network = { mode: "static" as const, subnet: "10.20.0.0/24", gateway: "10.20.0.1", nameservers: [] };
+  const network = { mode: "static" as const, subnet: "10.20.0.0/24", gateway: "10.20.0.1", nameservers: [], exclude: [] };
 
   it("must be the allocated one where guests' own addresses are seen", async () => {
     await world.putHost({ ...network, nat: false });

@@ -163,7 +163,7 @@ export async function createGuestWorld(options: Partial<GuestOptions> = {}): Pro
       webhook: {},
     },
   });
-  await world.putHost({ mode: "static", subnet: "10.20.0.0/24", gateway: "10.20.0.1", nameservers: [], nat: true });
+  await world.putHost({ mode: "static", subnet: "10.20.0.0/24", gateway: "10.20.0.1", nameservers: [], exclude: [], nat: true });
   await world.putMicrovm();
   commits = 0;
   return world;

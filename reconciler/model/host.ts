@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { countSchema, labelsSchema, nameSchema, secretRefSchema } from "./fields.js";
-import { holds, parseIpv4, parseSubnet } from "./ipv4.js";
+import { holds, parseIpv4, parseRange, parseSubnet } from "./ipv4.js";
 
 const ipv4Schema = z.string().refine((text) => parseIpv4(text) !== undefined, "must be an IPv4 address such as 10.20.0.1");
 
@@ -13,6 +13,13 @@ const staticNetworkSchema = z
       .refine((text) => parseSubnet(text) !== undefined, "must be a network such as 10.20.0.0/24 with a prefix of at most 30"),
     gateway: ipv4Schema,
     nameservers: z.array(ipv4Schema).max(4).default([]),
+    /** Addresses of the subnet that others use: each an address, `FIRST-LAST` or a network. */
+    exclude: z
+      .array(
+        z.string().refine((text) => parseRange(text) !== undefined, "must be an address, FIRST-LAST or a network such as 10.20.0.64/28"),
+      )
+      .max(64, "must be at most 64 entries")
+      .default([]),
     /** The bridge that the host connects the guests to; the host's own default when it is left out. */
     bridge: z.string().min(1).max(15).optional(),
     /** Whether the host hides the guests' own addresses behind its own. */
@@ -29,6 +36,12 @@ const staticNetworkSchema = z
         input: network.gateway,
       });
     }
+    network.exclude.forEach((text, index) => {
+      const range = parseRange(text);
+      if (subnet === undefined || range === undefined) return;
+      if (range.first >= subnet.first && range.last < subnet.first + subnet.count) return;
+      context.addIssue({ code: "custom", path: ["exclude", index], message: `must be addresses of subnet ${network.subnet}`, input: text });
+    });
   });
 
 const dhcpNetworkSchema = z.strictObject({

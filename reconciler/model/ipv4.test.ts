@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it, test } from "vitest";
-import { formatIpv4, holds, overlap, parseIpv4, parseSubnet } from "./ipv4.js";
+import { formatIpv4, holds, overlap, parseIpv4, parseRange, parseSubnet } from "./ipv4.js";
 
 const address = fc.integer({ min: 0, max: 2 ** 32 - 1 });
 const subnet = fc.tuple(address, fc.integer({ min: 1, max: 30 })).map(([value, prefix]) => {
@@ -39,4 +39,21 @@ test("a network holds its machines' addresses, but not its own and its broadcast
   const network = parseSubnet("10.20.0.0/30");
   const held = [0, 1, 2, 3, 4].filter((n) => network !== undefined && holds(network, network.first + n));
   expect(held).toEqual([1, 2]);
+});
+
+describe("a range", () => {
+  it.each([
+    ["10.0.0.5", ["10.0.0.5", "10.0.0.5"]],
+    ["10.0.0.5-10.0.0.9", ["10.0.0.5", "10.0.0.9"]],
+    ["10.0.0.8/30", ["10.0.0.8", "10.0.0.11"]],
+  ])("is read from %s", (text, [first, last]) => {
+    expect(parseRange(text)).toEqual({ first: parseIpv4(first ?? ""), last: parseIpv4(last ?? "") });
+  });
+
+  it.each(["", "10.0.0", "10.0.0.9-10.0.0.5", "10.0.0.5-", "10.0.0.1-10.0.0.2-10.0.0.3", "10.0.0.1/30", "10.0.0.0/31"])(
+    "is not read from %j",
+    (text) => {
+      expect(parseRange(text)).toBeUndefined();
+    },
+  );
 });

@@ -47,3 +47,19 @@ export function overlap(a: Subnet, b: Subnet): boolean {
 export function holds(subnet: Subnet, address: number): boolean {
   return address > subnet.first && address < subnet.first + subnet.count - 1;
 }
+
+/** Addresses from `first` to `last`, both included. */
+export interface AddressRange {
+  readonly first: number;
+  readonly last: number;
+}
+
+/** The addresses of `10.0.0.5`, `10.0.0.5-10.0.0.9` or `10.0.0.8/30`, or undefined when the text is none of these. */
+export function parseRange(text: string): AddressRange | undefined {
+  const subnet = text.includes("/") ? parseSubnet(text) : undefined;
+  if (subnet !== undefined) return { first: subnet.first, last: subnet.first + subnet.count - 1 };
+  const [from = "", to = from, ...rest] = text.split("-");
+  const first = parseIpv4(from);
+  const last = parseIpv4(to);
+  return first === undefined || last === undefined || last < first || rest.length > 0 ? undefined : { first, last };
+}

@@ -35,6 +35,15 @@ describe("a refusal names the field, the value and what is accepted", () => {
     expect(refusal(poolSchema, value)).toContain(expected);
   });
 
+  it.each([
+    ["10.21.0.5", "must be addresses of subnet 10.20.0.0/24"],
+    ["10.20.0.250-10.20.1.2", "must be addresses of subnet 10.20.0.0/24"],
+    ["the printer", "must be an address, FIRST-LAST or a network"],
+  ])("an excluded address %s", (text, accepted) => {
+    const refused = refusal(hostSchema, { ...host, network: { ...network, exclude: ["10.20.0.9", text] } });
+    expect(refused).toContain(`it: network.exclude[1]: "${text}" is refused: ${accepted}`);
+  });
+
   it("of a union it shows the branch that was meant", () => {
     expect(refusal(hostSchema, { ...host, tls: { certFile: "c.pem" } })).toBe(
       'it: tls: {"certFile":"c.pem"} is refused: certFile and keyFile must be given together',

@@ -92,10 +92,14 @@ export function onTrialSince(draft: Draft, host: string, image: string): number 
 export function pruneConditions(draft: Draft): void {
   for (const [key, { subject, until }] of draft.conditions) {
     const isPast = until !== undefined && draft.reached(until + rememberMs);
-    const isOfNobody =
-      (subject.kind === "host" && !draft.hosts.has(subject.name)) || (subject.kind === "microvm" && !draft.microvms.has(subject.name));
-    if (isPast || isOfNobody) draft.dropCondition(key);
+    if (isPast || isOfNobody(draft, subject)) draft.dropCondition(key);
   }
+}
+
+function isOfNobody(draft: Draft, { kind, name }: Condition["subject"]): boolean {
+  if (kind === "microvm") return !draft.microvms.has(name);
+  const isOfHost = kind === "host" || kind === "host-image" || kind === "address";
+  return isOfHost && !draft.hosts.has(name.split("/")[0] ?? "");
 }
 
 function heldBack(draft: Draft, key: string): Condition | undefined {

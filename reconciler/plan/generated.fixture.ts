@@ -152,7 +152,7 @@ function hostView(name: string): fc.Arbitrary<(shown: readonly ObservedMicrovm[]
       const host = aHost({
         name,
         capacity: { vcpu: 8, memoryMb: 8192, microvms },
-        network: dhcp ? { mode: "dhcp" } : { mode: "static", subnet, gateway: "10.20.0.1" },
+        network: dhcp ? { mode: "dhcp" } : { mode: "static", subnet, gateway: "10.20.0.1", exclude: ["10.20.0.4"] },
       });
       const observation = { startedAt: (readAt ?? 0) - 10, at: readAt ?? 0, microvms: new Map(shown.map((vm) => [vm.uid, vm])) };
       return aHostView(host, [], {

@@ -1,4 +1,5 @@
 import { type Condition, conditionKey } from "../model/condition.js";
+import { addressConflict } from "./addresses.js";
 import { createFailing, hostHeldBack } from "./backoff.js";
 import { deleteStuck } from "./delete-stuck.js";
 import type { Draft } from "./draft.js";
@@ -91,6 +92,7 @@ function troubleByHost(draft: Draft): ReadonlyMap<string, readonly Condition[]> 
 }
 
 function hostInTrouble(draft: Draft, { subject, type }: Condition): string | undefined {
+  if (type === addressConflict) return subject.name;
   if (type === createFailing) return subject.name.split("/")[0];
   return type === deleteStuck ? draft.microvms.get(subject.name)?.host : undefined;
 }

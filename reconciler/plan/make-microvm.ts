@@ -5,8 +5,8 @@ import { microvmName } from "../model/mark.js";
 import type { Microvm } from "../model/microvm.js";
 import type { Pool, Size } from "../model/pool.js";
 import { classTraits } from "../model/runner-class.js";
+import type { Place } from "./addresses.js";
 import type { Draft } from "./draft.js";
-import type { Place } from "./place.js";
 
 /** How many microVMs one plan makes at most: what goes beyond is decided in the next pass, so that none takes long. */
 export const newPerPlan = 256;

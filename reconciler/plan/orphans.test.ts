@@ -71,6 +71,16 @@ describe("what bears no true mark", () => {
   });
 });
 
+it("tells of an address that one of ours and somebody else's have, and of its end", () => {
+  const vm = aVm();
+  const ours = shownVm({ address: "10.20.0.2/24", mac: vm.mac });
+  const both = look([ours, shownVm({ name: "foreign", mark: undefined, address: "10.20.0.2/16" })], { microvms: [vm] });
+  const message = 'more than one microVM has the same: 10.20.0.2 of "foreign" and "vm-one"';
+  expect(both.conditions).toContainEqual(expect.objectContaining({ type: "AddressConflict", message }));
+  const after = look([ours], { microvms: [vm], conditions: both.conditions });
+  expect(after.conditions).toEqual([]);
+});
+
 it("deletes the second microVM of one name", () => {
   const vm = aVm({ claimedAt: now - 5_000 });
   const { decided } = look([shownVm(), shownVm({ uid: "double" })], { microvms: [vm] });

@@ -1,10 +1,12 @@
 import { describe, expect, it } from "vitest";
+import type { Condition } from "../model/condition.js";
 import type { HostInput } from "../model/host.js";
+import { macOf } from "../model/mark.js";
 import type { Microvm } from "../model/microvm.js";
 import type { PoolInput } from "../model/pool.js";
 import { Draft } from "./draft.js";
 import { Placement } from "./place.js";
-import { aHost, aHostView, aPool, aSnapshot, aVm, now } from "./snapshot.fixture.js";
+import { aHost, aHostView, aPool, aSnapshot, aVm, now, shownVm } from "./snapshot.fixture.js";
 
 const size = { vcpu: 2, memoryMb: 2048 };
 const host = (name: string, rest: Partial<HostInput> = {}) => aHostView(aHost({ name, ...rest }));
@@ -66,6 +68,29 @@ describe("addresses", () => {
   it("go on behind the one that was given last, so that a released one rests", () => {
     const given = placement([host("a", tiny)], [aVm({ host: "a", address: "10.0.0.4/29", mac: "02:00:00:00:00:04" })]);
     expect(addressesOf(take(given, 3))).toEqual(["10.0.0.5/29", "10.0.0.6/29", "10.0.0.2/29"]);
+  });
+
+  it("leave out what the host excludes", () => {
+    const network = { ...tiny.network, exclude: ["10.0.0.2-10.0.0.3", "10.0.0.6"] };
+    expect(addressesOf(take(placement([host("a", { network })]), 3))).toEqual(["10.0.0.4/29", "10.0.0.5/29", "FR-NO-ADDRESS"]);
+  });
+
+  it("leave out what somebody else's microVM on the host has, by address or MAC", () => {
+    const foreign = [
+      shownVm({ name: "one", mark: undefined, address: "10.0.0.2/29" }),
+      shownVm({ name: "two", mark: undefined, mac: macOf("a", 3) }),
+    ];
+    expect(addressesOf(take(placement([aHostView(aHost({ name: "a", ...tiny }), foreign)]), 1))).toEqual(["10.0.0.4/29"]);
+  });
+
+  it("that rest are given last, the longest rested first", () => {
+    const rest = (ip: string, until: number): Condition => ({
+      ...{ subject: { kind: "address", name: `a/${ip}` }, type: "Resting", status: true, reason: "Released", message: "" },
+      ...{ observedAt: now, count: 0, until },
+    });
+    const conditions = [rest("10.0.0.2", now + 9_000), rest("10.0.0.3", now + 5_000), rest("10.0.0.4", now)];
+    const given = new Placement(new Draft(aSnapshot({ hosts: [host("a", tiny)], conditions })));
+    expect(addressesOf(take(given, 5))).toEqual(["10.0.0.4/29", "10.0.0.5/29", "10.0.0.6/29", "10.0.0.3/29", "10.0.0.2/29"]);
   });
 
   it("are not given on a network that has its own way to give them, but MACs differ", () => {

@@ -1,19 +1,11 @@
 import type { Host } from "../model/host.js";
-import { formatIpv4, parseIpv4, parseSubnet } from "../model/ipv4.js";
 import type { WaitingReason } from "../model/job.js";
-import { macOf } from "../model/mark.js";
 import { isLeaving, type Microvm } from "../model/microvm.js";
 import type { Pool, Size } from "../model/pool.js";
+import { Addresses, type Place } from "./addresses.js";
 import { createFailing, hostHeldBack, imageHeldBack, onTrialSince } from "./backoff.js";
 import type { Draft } from "./draft.js";
 import type { HostView } from "./snapshot.js";
-
-/** What a new microVM gets of a host. */
-export interface Place {
-  readonly host: string;
-  readonly mac: string;
-  readonly address?: string;
-}
 
 interface Room {
   readonly vcpu: number;
@@ -28,14 +20,7 @@ interface Ledger {
   /** Those on their way to their claim. */
   readonly unclaimed: Pick<Microvm, "image" | "allocatedAt">[];
   room: Room;
-  network: Network | undefined;
-}
-
-interface Network {
-  /** The MACs that are given out, or the addresses where the network is static: there each has its own MAC. */
-  readonly taken: Set<string>;
-  /** The search goes on behind what was given out last, so that a released address is taken again late. */
-  cursor: number;
+  addresses: Addresses | undefined;
 }
 
 /** The free room of every usable host, derived from the records of the microVMs on it. */
@@ -55,7 +40,7 @@ export class Placement {
       const { spec } = view;
       const reason = whyClosed(draft, view);
       if (reason === undefined)
-        this.ledgers.set(spec.name, { host: spec, microvms: [], unclaimed: [], room: spec.capacity, network: undefined });
+        this.ledgers.set(spec.name, { host: spec, microvms: [], unclaimed: [], room: spec.capacity, addresses: undefined });
       else reasons.push(reason);
     }
     if (this.ledgers.size === 0) this.obstacle = reasons[0] ?? { code: "FR-HOSTS-UNKNOWN", message: "no host is declared" };
@@ -77,7 +62,7 @@ export class Placement {
     for (;;) {
       const ledger = this.best(pool, size, full);
       if (ledger === undefined) break;
-      const place = assignAddress(ledger);
+      const place = this.assignAddress(ledger);
       if (place !== undefined) {
         ledger.room = less(ledger.room, size);
         ledger.unclaimed.push({ image: pool.image, allocatedAt: this.draft.now });
@@ -112,6 +97,11 @@ export class Placement {
       if (fits(room, size) && (fewest === undefined || going.length < fewest.length)) fewest = going;
     }
     return fewest;
+  }
+
+  private assignAddress(ledger: Ledger): Place | undefined {
+    ledger.addresses ??= new Addresses(this.draft, ledger.host, ledger.microvms);
+    return ledger.addresses.assign();
   }
 
   private selectedBy(pool: Pool): readonly Ledger[] {
@@ -180,47 +170,4 @@ function fits(room: Room, size: Size): boolean {
 /** How free a host is: the scarcest of what it has, as a share. */
 function freeShare({ host: { capacity }, room }: Ledger): number {
   return Math.min(room.vcpu / capacity.vcpu, room.memoryMb / capacity.memoryMb, room.microvms / capacity.microvms);
-}
-
-function networkOf({ host, microvms }: Ledger): Network {
-  if (host.network.mode === "dhcp") return { taken: new Set(microvms.map((vm) => vm.mac)), cursor: 0 };
-  const taken = new Set<string>();
-  let latest: Microvm | undefined;
-  for (const vm of microvms) {
-    taken.add(ipOf(vm));
-    if (latest === undefined || vm.allocatedAt >= latest.allocatedAt) latest = vm;
-  }
-  return { taken, cursor: (latest === undefined ? undefined : parseIpv4(ipOf(latest))) ?? 0 };
-}
-
-const ipOf = ({ address = "" }: Microvm): string => address.slice(0, address.indexOf("/"));
-
-function assignAddress(ledger: Ledger): Place | undefined {
-  ledger.network ??= networkOf(ledger);
-  const { name, network } = ledger.host;
-  return network.mode === "dhcp" ? assignMac(name, ledger.network) : assignStatic(name, network, ledger.network);
-}
-
-function assignMac(host: string, given: Network): Place {
-  do given.cursor += 1;
-  while (given.taken.has(macOf(host, given.cursor)));
-  return { host, mac: macOf(host, given.cursor) };
-}
-
-function assignStatic(host: string, network: { readonly subnet: string; readonly gateway: string }, given: Network): Place | undefined {
-  const subnet = parseSubnet(network.subnet);
-  const gateway = parseIpv4(network.gateway);
-  if (subnet === undefined) return undefined;
-  const guests = subnet.count - 2;
-  const begin = Math.max(given.cursor - subnet.first, 0);
-  for (let step = 0; step < guests; step++) {
-    const offset = ((begin + step) % guests) + 1;
-    const address = subnet.first + offset;
-    const ip = formatIpv4(address);
-    if (address === gateway || given.taken.has(ip)) continue;
-    given.taken.add(ip);
-    given.cursor = address;
-    return { host, mac: macOf(host, offset), address: `${ip}/${subnet.prefix}` };
-  }
-  return undefined;
 }

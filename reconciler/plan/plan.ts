@@ -1,3 +1,4 @@
+import { endRests, reportConflicts } from "./addresses.js";
 import { advanceMicrovms } from "./advance.js";
 import { pruneConditions } from "./backoff.js";
 import { meetDemand } from "./demand.js";
@@ -19,6 +20,7 @@ import { retireStrays } from "./supply.js";
 export function plan(snapshot: Snapshot): Plan {
   const draft = new Draft(snapshot);
   pruneConditions(draft);
+  endRests(draft);
   // What is true comes first, then what leaves, then what is wanted, then what is sent.
   adoptOrphans(draft);
   mapJobs(draft);
@@ -34,6 +36,7 @@ export function plan(snapshot: Snapshot): Plan {
   askForges(draft);
   pruneJobs(draft);
   pruneConditions(draft);
+  reportConflicts(draft);
   judgeHosts(draft);
   return draft.finish();
 }

@@ -115,6 +115,15 @@ describe("deleting on the host", () => {
   });
 });
 
+it("lets an address rest for a minute when its microVM is gone, and then forgets that", () => {
+  const snapshot = aSnapshot({ microvms: [deleting({ absentAt: now - 10 })] });
+  const after = applyPlan(snapshot, plan(snapshot));
+  const rests = ({ conditions }: Snapshot) => conditions.filter(({ type }) => type === "Resting");
+  expect(rests(after)).toMatchObject([{ subject: { kind: "address", name: "host-a/10.20.0.2" }, until: now + 60_000 }]);
+  const later = { ...after, now: now + 60_000 };
+  expect(rests(applyPlan(later, plan(later)))).toEqual([]);
+});
+
 describe("a microVM that does not go", () => {
   const stuck = { ...deleting({ deletingAt: now - 600_000, deleteAcceptedAt: now - 599_000 }) };
   const identity = leaving({ absent: true });

@@ -1,6 +1,7 @@
 import type { Identity } from "../model/identity.js";
 import { isFinished } from "../model/job.js";
 import type { Microvm } from "../model/microvm.js";
+import { restAddress } from "./addresses.js";
 import { afterDoneMs } from "./advance.js";
 import { endedWithoutJob, noteNoJobTaken } from "./backoff.js";
 import { tellStuck } from "./delete-stuck.js";
@@ -114,6 +115,7 @@ function remove(draft: Draft, vm: Microvm): void {
 function gone(draft: Draft, vm: Microvm): void {
   if (endedWithoutJob(draft, vm)) noteNoJobTaken(draft, vm);
   draft.dropMicrovm(vm.name);
+  restAddress(draft, vm);
   const fate = vm.failure === undefined ? (vm.job === undefined ? "without a job" : `after job ${vm.job}`) : `after ${vm.failure.code}`;
   draft.event("MicrovmGone", { kind: "microvm", name: vm.name }, `gone from ${vm.host} ${fate}`, vm.traceId);
   const identity = draft.identities.get(vm.name);

@@ -179,6 +179,6 @@ const usual: readonly Pick<Condition, "type" | "status" | "reason" | "message">[
 const whatIsUsual = (hosts: readonly HostView[]): readonly Condition[] =>
   hosts.flatMap(({ spec: { name } }) => usual.map((judged) => ({ ...judged, subject: { kind: "host", name }, observedAt: now, count: 0 })));
 
-/** The conditions that are not what is judged of every host. */
+/** The conditions that are not what is judged of every host, or what follows every microVM. */
 export const remarkable = (conditions: readonly Condition[]): readonly Condition[] =>
-  conditions.filter(({ type }) => usual.every((judged) => judged.type !== type));
+  conditions.filter(({ type }) => type !== "Resting" && usual.every((judged) => judged.type !== type));
