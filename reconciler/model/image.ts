@@ -27,3 +27,6 @@ export const imageSchema = z.strictObject({
 });
 export type Image = z.output<typeof imageSchema>;
 export type ImageInput = z.input<typeof imageSchema>;
+
+/** What a microVM of the image boots, as text to compare. */
+export const bootsOf = ({ kernel, rootfs }: Image): string => `${kernel.image} ${kernel.filename} ${rootfs.image}`;

@@ -13,6 +13,8 @@ export const microvmSchema = z.strictObject({
   pool: nameSchema,
   connection: nameSchema,
   image: nameSchema,
+  /** What its image stood for when it was made (`bootsOf`); unknown of one that was adopted. */
+  boots: z.string().optional(),
   sizeName: tagSchema,
   size: sizeSchema,
   host: nameSchema,

@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
+import { bootsOf } from "../model/image.js";
 import type { Microvm } from "../model/microvm.js";
 import type { PoolInput } from "../model/pool.js";
 import { planUntilDone } from "./apply-plan.fixture.js";
-import { aConnectionView, aHost, aHostView, aJob, anIdentity, aPool, aReport, aSnapshot, aVm, now } from "./snapshot.fixture.js";
+import { aConnectionView, aHost, aHostView, aJob, anIdentity, anImage, aPool, aReport, aSnapshot, aVm, now } from "./snapshot.fixture.js";
 import type { Snapshot } from "./snapshot.js";
 
 const pools = (...specs: Partial<PoolInput>[]) => specs.map((spec) => ({ spec: aPool(spec), paused: false }));
@@ -221,6 +222,16 @@ describe("microVMs that are kept ready", () => {
     ],
   ])("go when their %s", (_what, vm, rest) => {
     expect(decide({ microvms: [idle(1, vm)], pools: pools({ minIdle: 1 }), ...rest }).phaseOf(1)).toBe("deleting");
+  });
+
+  it("are let go when their image stands for something else now, and not while they have a runner", () => {
+    const { phaseOf } = decide({
+      microvms: [idle(1, { boots: "other" }), committed(2, { boots: "other" }), idle(3, { boots: bootsOf(anImage()) })],
+      identities: [runnerOf(2)],
+      jobs: jobs(1),
+      pools: pools({ minIdle: 2 }),
+    });
+    expect([phaseOf(1), phaseOf(2), phaseOf(3)]).toEqual(["deleting", "assigned", "parked"]);
   });
 
   it("are let go at once by a pool that drains, while those with a runner may still get a job", () => {

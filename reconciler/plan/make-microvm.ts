@@ -1,5 +1,6 @@
 import type { Connection } from "../model/connection.js";
 import { runnerDescription } from "../model/identity.js";
+import { bootsOf } from "../model/image.js";
 import type { Job } from "../model/job.js";
 import { microvmName } from "../model/mark.js";
 import type { Microvm } from "../model/microvm.js";
@@ -24,11 +25,13 @@ export interface NewMicrovm {
 /** Writes down a new microVM; nothing was sent anywhere yet. */
 export function allocateMicrovm(draft: Draft, { pool, sizeName, size, place, job }: NewMicrovm): Microvm {
   const n = draft.nextName();
+  const image = draft.snapshot.images.find(({ name }) => name === pool.image);
   const vm: Microvm = {
     name: microvmName(draft.snapshot.seed.name, n),
     pool: pool.name,
     connection: pool.connection,
     image: pool.image,
+    ...(image === undefined ? {} : { boots: bootsOf(image) }),
     sizeName,
     size,
     ...place,

@@ -1,3 +1,4 @@
+import { bootsOf } from "../model/image.js";
 import { isLeaving, isSupply, type Microvm, phases } from "../model/microvm.js";
 import { classKey, type RunnerClass } from "../model/runner-class.js";
 import { retire } from "./advance.js";
@@ -76,7 +77,8 @@ export class Supply {
 
 /** Tells to go what no job can use any more, or what drifted from what its pool declares. */
 export function retireStrays(draft: Draft): void {
-  for (const vm of draft.microvms.values()) if (isSupply(vm) && isStray(draft, vm)) retire(draft, vm);
+  const boots = new Map(draft.snapshot.images.map((image) => [image.name, bootsOf(image)]));
+  for (const vm of draft.microvms.values()) if (isSupply(vm) && isStray(draft, vm, boots)) retire(draft, vm);
 }
 
 /** Whether a microVM takes one of its pool's places: until it is lost or its Delete is accepted, and its runner takes no job any more. */
@@ -88,7 +90,7 @@ export function countsAgainstPool(draft: Draft, vm: Microvm): boolean {
   return !takesNoJob || (vm.deleteAcceptedAt === undefined && !lostFailures.has(vm.failure?.code ?? ""));
 }
 
-function isStray(draft: Draft, vm: Microvm): boolean {
+function isStray(draft: Draft, vm: Microvm, boots: ReadonlyMap<string, string>): boolean {
   const view = draft.pools.get(vm.pool);
   const pool = view?.spec;
   const size = pool?.sizes[vm.sizeName];
@@ -102,7 +104,9 @@ function isStray(draft: Draft, vm: Microvm): boolean {
   if (host?.standing === "draining") return true;
   if (vm.identity) return false;
   const drifted = vm.image !== pool.image || vm.size.vcpu !== size.vcpu || vm.size.memoryMb !== size.memoryMb;
-  return drifted || view?.draining === true;
+  const boot = boots.get(vm.image);
+  const outdated = vm.boots !== undefined && boot !== undefined && vm.boots !== boot;
+  return drifted || outdated || view?.draining === true;
 }
 
 function furthestFirst(a: Microvm, b: Microvm): number {
