@@ -1,3 +1,4 @@
+import { jobSteps } from "../http/job-steps.js";
 import { isFinished } from "../model/job.js";
 import type { ShownJob } from "./find-job.js";
 import { duration, timestamp } from "./output/times.js";
@@ -10,17 +11,7 @@ export interface JobStory {
 }
 
 export function jobStory(job: ShownJob, now: number): JobStory {
-  const times: readonly (readonly [number | undefined, string])[] = [
-    [job.createdAt, "created"],
-    [job.queuedAt, "queued"],
-    [
-      job.vmAt,
-      job.vm === undefined ? "microVM decided" : `microVM ${job.vm} decided${job.host === undefined ? "" : ` on host ${job.host}`}`,
-    ],
-    [job.startedAt, "started"],
-    [job.finishedAt, `finished: ${job.status}`],
-  ];
-  const known = times.flatMap(([at, what]) => (at === undefined ? [] : [{ at, what }])).sort((a, b) => a.at - b.at);
+  const known = jobSteps(job);
   const steps = known.map(({ at, what }, index) => {
     const before = known[index - 1];
     return [timestamp(at), what, before === undefined ? "" : `+${duration(at - before.at)}`] as const;

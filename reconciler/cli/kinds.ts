@@ -2,6 +2,7 @@ import type { HostStatus } from "../http/host-status.js";
 import type { Connection } from "../model/connection.js";
 import type { Declared } from "../model/declared.js";
 import type { Event } from "../model/event.js";
+import type { Operation } from "../model/front-door.js";
 import type { Host } from "../model/host.js";
 import type { Image } from "../model/image.js";
 import type { Microvm } from "../model/microvm.js";
@@ -117,7 +118,16 @@ const connections: ShownKind<Declared<Connection>> = {
   ],
 };
 
-const pools: ShownKind<Declared<Pool>> = {
+type ShownPool = Declared<Pool> & { readonly operations?: readonly Operation[] };
+
+/** What operators said of a pool, or that it is to be removed. */
+function poolStanding({ operations = [] }: ShownPool): Cell {
+  const told = (operation: Operation["operation"]) => operations.some((each) => each.operation === operation);
+  if (told("drain")) return { text: "draining", colour: "yellow" };
+  return told("pause") ? { text: "paused", colour: "yellow" } : { text: "open", colour: "green" };
+}
+
+const pools: ShownKind<ShownPool> = {
   name: "pool",
   path: "/v1/pools",
   needs: ["microvms"],
@@ -126,6 +136,7 @@ const pools: ShownKind<Declared<Pool>> = {
     { title: "CONNECTION", cell: ({ spec }) => spec.connection },
     { title: "IMAGE", cell: ({ spec }) => spec.image },
     { title: "MICROVMS", cell: ({ spec }, { microvms }) => `${microvms.filter((vm) => vm.pool === spec.name).length}/${spec.maxMicrovms}` },
+    { title: "STANDING", cell: poolStanding },
     { title: "IDLE", cell: ({ spec }) => String(spec.minIdle) },
     { title: "TAGS", cell: ({ spec }) => spec.tags.join(",") || none },
     {

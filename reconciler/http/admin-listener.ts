@@ -18,6 +18,7 @@ import { registerHostRoutes } from "./routes/hosts.js";
 import { registerJobRoutes } from "./routes/jobs.js";
 import { registerMicrovmRoutes } from "./routes/microvms.js";
 import { registerOperationRoutes } from "./routes/operations.js";
+import { registerPlanRoutes } from "./routes/plan.js";
 import { sameSecret } from "./same-secret.js";
 
 export interface AdminListenerOptions {
@@ -55,6 +56,7 @@ export function startAdminListener(options: AdminListenerOptions): Promise<Runni
       registerMicrovmRoutes(app, options);
       registerJobRoutes(app, options);
       registerEventRoutes(app, options);
+      registerPlanRoutes(app, options);
     },
   });
 }

@@ -55,13 +55,14 @@ const bodyRefusals: Readonly<Record<string, string>> = {
 };
 
 /**
- * The answer to something that was thrown. Refusals are told in full, and so is what a forge said; of a fault (any other
+ * The answer to something that was thrown. Refusals are told in full, and so is what a forge said, or that another leads; of a fault (any other
  * status of 500 and above) only what the table of codes says about it, because its message may hold paths or SQL.
  */
 export function errorResponse(caught: unknown): ErrorResponse {
   if (caught instanceof FireRunnerError) {
     const status = statuses[caught.code] ?? 500;
-    if (status >= 500 && status !== 502) return { status, body: { code: caught.code, message: errorCodes[caught.code] }, fault: true };
+    if (status >= 500 && status !== 502 && caught.code !== "FR-NOT-LEADER")
+      return { status, body: { code: caught.code, message: errorCodes[caught.code] }, fault: true };
     const details = Object.keys(caught.details).length > 0 ? { details: caught.details } : {};
     return { status, body: { code: caught.code, message: caught.message, ...details }, fault: false };
   }

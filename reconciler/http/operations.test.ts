@@ -191,3 +191,20 @@ describe("a host's status", () => {
     expect((await call("GET", "/v1/hosts/rack-9/status")).status).toBe(404);
   });
 });
+
+describe("plan and gc", () => {
+  it("are not told by a process that does not lead: who asks is told so", async () => {
+    for (const [method, path] of [
+      ["GET", "/v1/plan"],
+      ["GET", "/v1/gc"],
+      ["POST", "/v1/gc"],
+    ] as const) {
+      const answer = await call(method, path);
+      expect([answer.status, answer.body.code, answer.body.message]).toEqual([
+        503,
+        "FR-NOT-LEADER",
+        expect.stringContaining("does not lead"),
+      ]);
+    }
+  });
+});

@@ -5,6 +5,8 @@ import { FireRunnerError } from "../../model/errors.js";
 import { type Job, jobStatusSchema } from "../../model/job.js";
 import { parseOrRefuse } from "../../model/validation.js";
 import type { Store, Stored } from "../../store/port.js";
+import { explainJob } from "../explain-job.js";
+import type { LoopView } from "../loop-view.js";
 import { pageOf, pageQuery } from "../page.js";
 
 const jobQuery = z.strictObject({
@@ -20,6 +22,8 @@ const jobQuery = z.strictObject({
 
 export interface JobDependencies {
   readonly store: Store;
+  readonly clock: { now(): number };
+  readonly loop: LoopView;
   /** The log of a job as its forge has it now; undefined when it has none. */
   readonly jobLog: (connection: Connection, projectId: number, jobId: number) => Promise<string | undefined>;
 }
@@ -28,8 +32,8 @@ interface JobAddress {
   readonly Params: { readonly connection: string; readonly projectId: string; readonly jobId: string };
 }
 
-/** Reads of jobs as the forge told them last, and of their logs as the forge has them now. */
-export function registerJobRoutes(app: FastifyInstance, { store, jobLog }: JobDependencies): void {
+/** Reads of jobs as the forge told them last, why they wait or where they ran, and their logs as the forge has them now. */
+export function registerJobRoutes(app: FastifyInstance, { store, clock, loop, jobLog }: JobDependencies): void {
   app.get("/v1/jobs", (request) => {
     const { limit, after, ...filter } = parseOrRefuse(jobQuery, request.query, "query");
     // Every filter is a field of the job by the same name.
@@ -46,6 +50,10 @@ export function registerJobRoutes(app: FastifyInstance, { store, jobLog }: JobDe
     const { key, value } = known(store, request.params);
     return { key, ...value };
   });
+
+  app.get<JobAddress>("/v1/jobs/:connection/:projectId/:jobId/explain", (request) =>
+    explainJob({ store, loop, now: clock.now() }, known(store, request.params).value),
+  );
 
   // Only jobs that are known here: the connection's token reaches further than those who may read its jobs.
   app.get<JobAddress>("/v1/jobs/:connection/:projectId/:jobId/log", async (request, reply) => {

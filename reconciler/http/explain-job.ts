@@ -1,0 +1,103 @@
+import { isFinished, isRunning, type Job, jobKey } from "../model/job.js";
+import { isLeaving } from "../model/microvm.js";
+import type { Pool } from "../model/pool.js";
+import type { Store } from "../store/port.js";
+import { explainHosts } from "./explain-hosts.js";
+import { type JobStep, jobSteps } from "./job-steps.js";
+import type { LoopView } from "./loop-view.js";
+import { operationsOf } from "./operations.js";
+
+/** Why a job waits, or where it runs or ran, in words for people. */
+export interface JobExplanation {
+  readonly key: string;
+  readonly status: Job["status"];
+  readonly summary: string;
+  /** The documented code of what it waits for. */
+  readonly code?: string;
+  /** What the summary comes of, from the forge to the hosts. */
+  readonly facts: readonly string[];
+  readonly steps: readonly JobStep[];
+}
+
+export interface ExplainFrom {
+  readonly store: Pick<Store, "get" | "list">;
+  readonly loop: LoopView;
+  readonly now: number;
+}
+
+/** Explains a job from the records of this moment, and from what the loop sees where this process leads. */
+export function explainJob(from: ExplainFrom, job: Job): JobExplanation {
+  const base = { key: jobKey(job), status: job.status, steps: jobSteps(job) };
+  if (job.status !== "pending") return { ...base, summary: summaryOf(job), facts: factsOfRun(from, job) };
+  const { waitingReason } = job;
+  return {
+    ...base,
+    summary: waitingReason === undefined ? "it waits, and was not decided about yet" : `it waits: ${waitingReason.message}`,
+    ...(waitingReason === undefined ? {} : { code: waitingReason.code }),
+    facts: [...factsOfConnection(from, job), ...factsOfPool(from, job)],
+  };
+}
+
+function summaryOf({ status, vm, host }: Job): string {
+  const where = vm === undefined ? undefined : `microVM "${vm}"${host === undefined ? "" : ` of host "${host}"`}`;
+  if (isRunning(status)) return where === undefined ? "it runs, on no microVM that is known here" : `it runs on ${where}`;
+  if (isFinished(status))
+    return where === undefined ? `it ended (${status}) without a microVM of this service` : `it ran on ${where}: ${status}`;
+  return `the forge says "${status}": it does not ask for a runner`;
+}
+
+function factsOfRun({ store }: ExplainFrom, job: Job): readonly string[] {
+  const vm = job.vm === undefined ? undefined : store.get("microvm", job.vm)?.value;
+  return [
+    ...(job.pool === undefined ? [] : [`it was served by pool "${job.pool}", size "${job.size ?? "unknown"}"`]),
+    ...(vm === undefined ? [] : [`its microVM is ${vm.phase}`]),
+    ...(vm?.failure === undefined ? [] : [`its microVM failed: ${vm.failure.message} (${vm.failure.code})`]),
+  ];
+}
+
+function factsOfConnection({ store, loop, now }: ExplainFrom, job: Job): readonly string[] {
+  if (store.get("connection", job.connection) === undefined) return [`connection "${job.connection}" is no longer declared`];
+  const seen = loop.look();
+  if (seen === undefined) return ["this process does not lead: what hosts and forges answered is known to the one that does"];
+  const answer = loop.lastAnswer(`connection/${job.connection}`);
+  const readAt = seen.connections.find(({ spec }) => spec.name === job.connection)?.readAt;
+  const read = readAt === undefined ? "was not read yet" : `was read ${Math.round((now - readAt) / 1000)} s ago`;
+  return [`connection "${job.connection}" ${read}${answer?.ok === false ? `, and answers with ${answer.message}` : ""}`];
+}
+
+function factsOfPool(from: ExplainFrom, job: Job): readonly string[] {
+  const { store, now } = from;
+  const pool = job.pool === undefined ? undefined : store.get("pool", job.pool)?.value.spec;
+  const size = pool?.sizes[job.size ?? ""];
+  if (pool === undefined || size === undefined) return whyNoPool(store, job);
+  const own = store.list("microvm").filter(({ value }) => value.pool === pool.name);
+  const leaving = own.filter(({ value }) => isLeaving(value)).length;
+  const ahead = store.list("job").filter(({ value: other }) => isAhead(other, job)).length;
+  const told = operationsOf(store, "pool", pool.name, now).map(({ operation, by }) => `pool "${pool.name}" has a ${operation}, by ${by}`);
+  return [
+    `it is for pool "${pool.name}", size "${job.size}" (${size.vcpu} vCPU, ${size.memoryMb} MiB)`,
+    `${ahead} job${ahead === 1 ? "" : "s"} of this pool and size wait${ahead === 1 ? "s" : ""} for longer`,
+    `pool "${pool.name}" has ${own.length} of ${pool.maxMicrovms} microVMs, ${leaving} of them on their way out`,
+    ...told,
+    ...explainHosts(from, pool, size),
+  ];
+}
+
+const isAhead = (other: Job, job: Job): boolean =>
+  other.status === "pending" && other.pool === job.pool && other.size === job.size && other.queuedAt < job.queuedAt;
+
+/** What each pool of the job's connection would want of it. */
+function whyNoPool(store: Pick<Store, "list">, job: Job): readonly string[] {
+  const pools = store.list("pool").flatMap(({ value: { spec } }) => (spec.connection === job.connection ? [spec] : []));
+  if (pools.length === 0) return [`no pool is declared for connection "${job.connection}"`];
+  return pools.map((pool) => `pool "${pool.name}" does not take it: ${whatPoolMisses(pool, job)}`);
+}
+
+function whatPoolMisses(pool: Pool, { tags }: Job): string {
+  if (tags.length === 0)
+    return pool.runUntagged ? "its runners' scope does not hold the job's project" : "it does not take jobs without tags";
+  const known = new Set([...pool.tags, ...Object.keys(pool.sizes)]);
+  const missing = tags.filter((tag) => !known.has(tag));
+  if (missing.length > 0) return `it lacks the tag${missing.length === 1 ? "" : "s"} ${missing.join(", ")}`;
+  return "the job names more than one of its sizes, or its runners' scope does not hold the job's project";
+}
