@@ -19,6 +19,7 @@ it.each([
   "SECURITY.md",
   "docs/service.md",
   "docs/gitlab.md",
+  "docs/operations.md",
   "examples/own-hosts/README.md",
   "examples/quickstart/README.md",
 ])("the links of %s lead to files that are there", (file) => {

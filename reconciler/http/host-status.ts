@@ -1,3 +1,4 @@
+import { standingOf } from "../control/observe.js";
 import type { Condition } from "../model/condition.js";
 import type { Operation } from "../model/front-door.js";
 import type { Host } from "../model/host.js";
@@ -40,7 +41,7 @@ export function hostStatuses({ store, loop, now }: HostStatusFrom, only?: string
       {
         name,
         ...reachability(loop, seen, name),
-        standing: standingOf(told),
+        standing: standingOf(told, name),
         ...(observation === undefined ? {} : { lastReadAt: observation.at, shownMicrovms: observation.microvms.size }),
         used: used.get(name) ?? nothing,
         total: spec.capacity,
@@ -55,14 +56,6 @@ export function hostStatuses({ store, loop, now }: HostStatusFrom, only?: string
 }
 
 const nothing: Host["capacity"] = { vcpu: 0, memoryMb: 0, microvms: 0 };
-
-/** What was told of a host counts by how far it goes. */
-const standings = { forget: "forgotten", drain: "draining", cordon: "cordoned" } as const;
-
-function standingOf(told: readonly Operation[]): HostStatus["standing"] {
-  const furthest = (["forget", "drain", "cordon"] as const).find((operation) => told.some((each) => each.operation === operation));
-  return furthest === undefined ? "open" : standings[furthest];
-}
 
 function usedByHost(store: Pick<Store, "list">): ReadonlyMap<string, Host["capacity"]> {
   const used = new Map<string, Host["capacity"]>();

@@ -27,7 +27,7 @@ type Verb =
   | { readonly takesBack: readonly Operation["operation"][]; readonly event: string };
 
 /** Who says it, and what belongs to the single verbs. */
-export interface Told {
+interface Told {
   readonly by: string;
   /** Of `drain`: how long jobs that run on the host may go on; without it, until they end. */
   readonly deadlineS?: number | undefined;

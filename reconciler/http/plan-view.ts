@@ -17,7 +17,7 @@ export interface PlannedChange {
 }
 
 /** A call to a host or a forge that would be made, and why. */
-export interface PlannedCall {
+interface PlannedCall {
   readonly effect: Effect;
   readonly why: string;
 }
