@@ -37,6 +37,7 @@ export const errorCodes = {
   "FR-VM-VANISHED": "The host no longer knows the microVM.",
   "FR-JOB-TIMEOUT": "The job ran longer than its pool allows.",
   "FR-NO-POOL": "No pool's tags match the job.",
+  "FR-SIZE-REFUSED": "The job's tag asks for a size that the pool does not give.",
   "FR-POOL-LIMIT": "The pool is at its maxMicrovms.",
   "FR-POOL-BACKOFF": "MicroVMs of this class ended without taking a job; the next try comes later.",
   "FR-NO-CAPACITY": "No host has room for the size.",

@@ -66,7 +66,13 @@ export const hostSchema = z.strictObject({
   tls: tlsSchema.default({}),
   /** The server's Basic token, when it asks for one. */
   token: secretRefSchema.optional(),
-  capacity: z.strictObject({ vcpu: countSchema, memoryMb: countSchema, microvms: countSchema }),
+  capacity: z.strictObject({
+    vcpu: countSchema,
+    memoryMb: countSchema,
+    microvms: countSchema,
+    /** How many virtual CPUs are given out for each of `vcpu`; 1 when left out. Memory is never given out twice. */
+    vcpuOvercommit: z.number().min(1, "must be at least 1").max(16, "must be at most 16").optional(),
+  }),
   labels: labelsSchema.default({}),
   network: z.discriminatedUnion("mode", [staticNetworkSchema, dhcpNetworkSchema]),
 });

@@ -3,7 +3,7 @@ import { describe, expect, it, test } from "vitest";
 import { connectionSchema } from "./connection.js";
 import { type JobTraits, matches, type RunnerTraits } from "./matches.js";
 import { poolSchema } from "./pool.js";
-import { classOf, classTraits, sizesInOrder } from "./runner-class.js";
+import { classOf, classTraits, sizesInOrder, whySizeRefused } from "./runner-class.js";
 
 const runner: RunnerTraits = { tags: ["linux", "small"], runUntagged: false, scope: { instance: true }, protectedOnly: false };
 const job: JobTraits = { projectId: 7, tags: ["linux"], protected: false };
@@ -73,6 +73,32 @@ describe("a pool's classes", () => {
     [["small", "large"], undefined],
   ])("a job with the tags %j gets the size %s", (wanted, expected) => {
     expect(classOf(pool, connection, { projectId: 7, tags: wanted, protected: false })?.size).toBe(expected);
+  });
+
+  it.each<[readonly string[], string | undefined]>([
+    [["linux", "2cpu-4gb"], "2cpu-4gb"],
+    [["linux", "1cpu-8gb"], "1cpu-8gb"],
+    [["linux", "large"], "large"],
+    [["linux", "16cpu-4gb"], undefined],
+    [["linux", "2cpu-9gb"], undefined],
+    [["linux", "3cpu-4gb"], undefined],
+    [["linux", "2cpu-4gb", "4cpu-4gb"], undefined],
+    [["linux", "02cpu-4gb"], undefined],
+    [["gpu", "2cpu-4gb"], undefined],
+  ])("of a pool with limits a job with the tags %j gets the size %s", (wanted, expected) => {
+    const limited = { ...pool, limits: { vcpu: 8, memoryMb: 8192 } };
+    expect(classOf(limited, connection, { projectId: 7, tags: wanted, protected: false })?.size).toBe(expected);
+  });
+
+  it.each<[readonly string[], string | undefined, boolean]>([
+    [["linux", "16cpu-4gb"], 'pool "p" does not give "16cpu-4gb": its limits are 8 vCPU and 8192 MiB', true],
+    [["linux", "3cpu-4gb"], 'pool "p" does not give "3cpu-4gb": vcpu must be 1 or an even number', true],
+    [["linux", "2cpu-4gb"], 'pool "p" does not give "2cpu-4gb": it has no limits, and so only the sizes that it names', false],
+    [["gpu", "16cpu-4gb"], undefined, true],
+    [["linux", "2cpu-4gb"], undefined, true],
+  ])("a job with the tags %j is told %s", (wanted, expected, hasLimits) => {
+    const named = { ...pool, name: "p", ...(hasLimits ? { limits: { vcpu: 8, memoryMb: 8192 } } : {}) };
+    expect(whySizeRefused(named, connection, { projectId: 7, tags: wanted, protected: false })).toBe(expected);
   });
 
   it("only the default size takes untagged jobs", () => {

@@ -21,6 +21,10 @@ export const poolSchema = z
     sizes: z.record(tagSchema, sizeSchema).refine((sizes) => Object.keys(sizes).length > 0, "must name at least one size"),
     /** The size of jobs whose tags ask for none. */
     size: tagSchema,
+    /** The largest size that a job may ask for by a tag such as `4cpu-8gb`. Without it, jobs get the named sizes and no other. */
+    limits: z
+      .strictObject({ vcpu: countSchema.max(32, "must be at most 32"), memoryMb: countSchema.max(32_768, "must be at most 32768") })
+      .optional(),
     /** How many claimed microVMs without a credential are kept ready. */
     minIdle: z.int().nonnegative("must be 0 or more").default(0),
     /** How long a microVM beyond `minIdle` may idle. */

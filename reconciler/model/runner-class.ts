@@ -1,6 +1,7 @@
 import type { Connection } from "./connection.js";
 import { type JobTraits, matches, type RunnerTraits } from "./matches.js";
 import type { Pool } from "./pool.js";
+import { sizeOf, whyNoSize } from "./size-tag.js";
 
 /** The microVMs that are alike for the forge: one pool and one of its sizes. */
 export interface RunnerClass {
@@ -24,8 +25,18 @@ export function classTraits(pool: Pool, size: string, connection: Connection): R
 /** The sizes of a pool in the order in which a job is tried on them: the default first, then as declared. */
 export const sizesInOrder = (pool: Pool): readonly string[] => [pool.size, ...Object.keys(pool.sizes).filter((size) => size !== pool.size)];
 
-/** The class that a job asks of a pool, or undefined when the pool's runners would not take it. */
+/** The class that a job asks of a pool, or undefined when the pool's runners would not take it. Sizes that the pool names go first. */
 export function classOf(pool: Pool, connection: Connection, job: JobTraits): RunnerClass | undefined {
-  const size = sizesInOrder(pool).find((candidate) => matches(classTraits(pool, candidate, connection), job));
+  const asked = job.tags.filter((tag) => sizeOf(pool, tag) !== undefined);
+  const size = [...sizesInOrder(pool), ...asked].find((candidate) => matches(classTraits(pool, candidate, connection), job));
   return size === undefined ? undefined : { pool: pool.name, size };
+}
+
+/** Why a pool that would take a job but for the size that one of its tags asks for does not; undefined when that is not the reason. */
+export function whySizeRefused(pool: Pool, connection: Connection, job: JobTraits): string | undefined {
+  for (const tag of job.tags) {
+    const why = whyNoSize(pool, tag);
+    if (why !== undefined && matches(classTraits(pool, tag, connection), job)) return `pool "${pool.name}" does not give "${tag}": ${why}`;
+  }
+  return undefined;
 }

@@ -101,6 +101,33 @@ describe("twenty jobs and a pool of two", () => {
   });
 });
 
+describe("a job that asks for a size by its tag", () => {
+  const limited = pools({ limits: { vcpu: 8, memoryMb: 8192 } });
+
+  it("gets a microVM of that size with a runner for that tag", () => {
+    const { made, after } = decide({ jobs: jobs(1, ["vm", "2cpu-3gb"]), pools: limited });
+    expect(made).toMatchObject([{ sizeName: "2cpu-3gb", size: { vcpu: 2, memoryMb: 3072 } }]);
+    expect(after.identities).toMatchObject([{ tags: ["vm", "2cpu-3gb"] }]);
+  });
+
+  it("leaves one that nobody waits for any more to be removed", () => {
+    const vm = committed(1, { sizeName: "2cpu-3gb", size: { vcpu: 2, memoryMb: 3072 } });
+    const rest = { microvms: [vm], identities: [runnerOf(1)], pools: limited };
+    expect(decide({ ...rest, jobs: jobs(1, ["vm", "2cpu-3gb"]) }).phaseOf(1)).toBe("assigned");
+    expect(decide(rest).phaseOf(1)).toBe("draining");
+    expect(decide({ ...rest, jobs: jobs(1, ["vm", "2cpu-3gb"]), pools: pools({}) }).phaseOf(1)).toBe("draining");
+  });
+
+  it.each([
+    ["more than the pool's limits", "16cpu-3gb"],
+    ["what no machine has", "3cpu-3gb"],
+  ])("is told so when it asks for %s", (_what, tag) => {
+    const { made, reasons } = decide({ jobs: jobs(1, ["vm", tag]), pools: limited });
+    expect(made).toEqual([]);
+    expect(reasons).toEqual(["FR-SIZE-REFUSED"]);
+  });
+});
+
 describe("pools that share a host", () => {
   const one = [aHostView(aHost({ capacity: { vcpu: 16, memoryMb: 32_768, microvms: 1 } }))];
 

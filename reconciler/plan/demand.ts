@@ -2,6 +2,7 @@ import type { Job, WaitingReason } from "../model/job.js";
 import type { Microvm } from "../model/microvm.js";
 import type { Pool } from "../model/pool.js";
 import { classKey, type RunnerClass, sizesInOrder } from "../model/runner-class.js";
+import { sizeOf } from "../model/size-tag.js";
 import { retire } from "./advance.js";
 import { classHeldBack } from "./backoff.js";
 import type { Draft } from "./draft.js";
@@ -70,7 +71,7 @@ class Demand {
   /** Covers jobs with the microVMs that there are, and lets go those that are too many, or idle for longer than `idleTimeS`. */
   cover(): void {
     for (const view of this.draft.snapshot.pools) {
-      for (const size of sizesInOrder(view.spec)) this.coverClass(view, { pool: view.spec.name, size });
+      for (const size of this.sizesOf(view.spec)) this.coverClass(view, { pool: view.spec.name, size });
     }
   }
 
@@ -137,7 +138,7 @@ class Demand {
     const { spec } = view;
     const obstacle = this.obstacle(view, runnerClass);
     if (obstacle !== undefined) return obstacle;
-    const size = spec.sizes[runnerClass.size];
+    const size = sizeOf(spec, runnerClass.size);
     const connection = this.draft.connections.get(spec.connection)?.spec;
     if (size === undefined || connection === undefined) return undeclared(spec);
     if (this.draft.namesTaken >= newPerPlan) {
@@ -177,7 +178,7 @@ class Demand {
   private makeRoom(): void {
     const spare = new Map<string, Microvm>();
     for (const { spec } of this.draft.snapshot.pools) {
-      const own = sizesInOrder(spec).flatMap((size) => this.supply.of({ pool: spec.name, size }).spare);
+      const own = this.sizesOf(spec).flatMap((size) => this.supply.of({ pool: spec.name, size }).spare);
       const missing = this.isFull(spec) ? (this.shortOf.get(spec.name) ?? 0) - this.supply.freeSoon(spec.name) : 0;
       own.forEach((vm, index) => {
         if (index < missing) this.letGo(vm);
@@ -185,7 +186,7 @@ class Demand {
       });
     }
     for (const { view, runnerClass, reason } of this.refused.values()) {
-      const size = view.spec.sizes[runnerClass.size];
+      const size = sizeOf(view.spec, runnerClass.size);
       if (reason.code !== "FR-NO-CAPACITY" || size === undefined) continue;
       const idle = [...spare.values()].filter((vm) => (this.draft.pools.get(vm.pool)?.spec.priority ?? 0) <= view.spec.priority);
       const going = this.placement.makeRoom(view.spec, size, this.supply.leaving, new Set(idle.map((vm) => vm.name)));
@@ -212,6 +213,14 @@ class Demand {
 
   private letGo(vm: Microvm): void {
     this.supply.leave(retire(this.draft, vm));
+  }
+
+  /** The sizes of a pool that matter: those that it names, and those that jobs asked for within its limits. */
+  private sizesOf(pool: Pool): readonly string[] {
+    if (pool.limits === undefined) return sizesInOrder(pool);
+    const classes = [...this.jobs.keys(), ...this.supply.present()].filter((key) => key.startsWith(`${pool.name}/`));
+    const asked = classes.map((key) => key.slice(pool.name.length + 1)).filter((size) => sizeOf(pool, size) !== undefined);
+    return [...new Set([...sizesInOrder(pool), ...asked.toSorted()])];
   }
 
   private isFull(pool: Pool): boolean {

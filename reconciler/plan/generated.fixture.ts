@@ -131,7 +131,7 @@ function effectsOf(name: string, inFlight: string): Lot["effects"] {
 const waitingJob = fc
   .record({
     jobId: fc.integer({ min: 1, max: 40 }),
-    tags: fc.constantFrom<string[]>(["vm"], ["vm", "large"], ["other"], ["nobody"], []),
+    tags: fc.constantFrom<string[]>(["vm"], ["vm", "large"], ["vm", "2cpu-2gb"], ["vm", "64cpu-2gb"], ["other"], ["nobody"], []),
     queuedAt: ago,
     connection: fc.constantFrom("forge", "forge", "forge", "removed"),
   })
@@ -145,13 +145,14 @@ function hostView(name: string): fc.Arbitrary<(shown: readonly ObservedMicrovm[]
       standing: fc.constantFrom<HostView["standing"]>("open", "open", "open", "open", "cordoned", "draining", "forgotten"),
       drainDeadlineAt: maybe(fc.constantFrom(now - 1_000, now + 5_000)),
       failedRead: maybe(fc.constant({ code: "FR-HOST-UNREACHABLE", message: "generated" })),
+      overcommit: fc.constantFrom(1, 4),
       dhcp: fc.boolean(),
       subnet: fc.constantFrom("10.20.0.0/24", "10.20.0.0/29"),
     })
-    .map(({ readAt, microvms, standing, drainDeadlineAt, failedRead, dhcp, subnet }) => (shown) => {
+    .map(({ readAt, microvms, standing, drainDeadlineAt, failedRead, overcommit, dhcp, subnet }) => (shown) => {
       const host = aHost({
         name,
-        capacity: { vcpu: 8, memoryMb: 8192, microvms },
+        capacity: { vcpu: 8 / overcommit, memoryMb: 8192, microvms, vcpuOvercommit: overcommit },
         network: dhcp ? { mode: "dhcp" } : { mode: "static", subnet, gateway: "10.20.0.1", exclude: ["10.20.0.4"] },
       });
       const observation = { startedAt: (readAt ?? 0) - 10, at: readAt ?? 0, microvms: new Map(shown.map((vm) => [vm.uid, vm])) };
@@ -209,7 +210,10 @@ export const snapshots: fc.Arbitrary<Snapshot> = fc
       hosts: views,
       connections: [aConnectionView({ readAt: drawn.readAt, polledAt: drawn.polledAt })],
       pools: [
-        { spec: aPool({ maxMicrovms: drawn.maxMicrovms, minIdle: drawn.minIdle, idleTimeS: 20 }), paused: drawn.paused },
+        {
+          spec: aPool({ maxMicrovms: drawn.maxMicrovms, minIdle: drawn.minIdle, idleTimeS: 20, limits: { vcpu: 4, memoryMb: 4096 } }),
+          paused: drawn.paused,
+        },
         { spec: aPool({ name: "other", tags: ["other"], maxMicrovms: 2, priority: drawn.otherPriority }), paused: false },
       ],
       jobs: [...waiting, ...lots.flatMap(({ job }) => job ?? [])],

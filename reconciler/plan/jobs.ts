@@ -1,6 +1,6 @@
 import { isFinished, isRunning, type Job, jobKey, type WaitingReason } from "../model/job.js";
 import { isLeaving, type Microvm } from "../model/microvm.js";
-import { classOf, type RunnerClass } from "../model/runner-class.js";
+import { classOf, type RunnerClass, whySizeRefused } from "../model/runner-class.js";
 import { jobDeadline } from "./advance.js";
 import { settleClass } from "./backoff.js";
 import type { Draft } from "./draft.js";
@@ -51,8 +51,17 @@ function mapToPool(draft: Draft, job: Job, classes: Map<string, RunnerClass | un
   }
   const { pool: _pool, size: _size, ...unmapped } = job;
   if (job.pool !== undefined) draft.putJob(unmapped);
+  explain(draft, unmapped, whyNoPool(draft, job));
+}
+
+function whyNoPool(draft: Draft, job: Job): WaitingReason {
+  const connection = draft.connections.get(job.connection)?.spec;
+  for (const { spec } of draft.snapshot.pools) {
+    const why = connection?.name === spec.connection ? whySizeRefused(spec, connection, job) : undefined;
+    if (why !== undefined) return { code: "FR-SIZE-REFUSED", message: why };
+  }
   const tags = job.tags.length === 0 ? "a job without tags" : `the tags ${job.tags.join(", ")}`;
-  explain(draft, unmapped, { code: "FR-NO-POOL", message: `no pool of connection "${job.connection}" takes ${tags}` });
+  return { code: "FR-NO-POOL", message: `no pool of connection "${job.connection}" takes ${tags}` };
 }
 
 /** The first declared pool of the job's connection that takes it. */

@@ -2,6 +2,7 @@ import { conditionKey } from "../model/condition.js";
 import { runnerDescription } from "../model/identity.js";
 import type { Microvm } from "../model/microvm.js";
 import type { Pool, Size } from "../model/pool.js";
+import { sizeOf } from "../model/size-tag.js";
 import type { Draft } from "./draft.js";
 import type { HostView, ObservedMicrovm } from "./snapshot.js";
 
@@ -38,7 +39,7 @@ function adopt(draft: Draft, view: HostView, shown: ObservedMicrovm, mark: NonNu
     connection: mark.connection,
     image: pool.image,
     sizeName,
-    size: (mark.size === undefined ? undefined : pool.sizes[mark.size]) ?? largest(pool),
+    size: (mark.size === undefined ? undefined : sizeOf(pool, mark.size)) ?? largest(pool),
     host: view.spec.name,
     phase: "draining",
     uid: shown.uid,
@@ -71,7 +72,7 @@ function adopt(draft: Draft, view: HostView, shown: ObservedMicrovm, mark: NonNu
 
 /** What a microVM of unknown size takes of its host at most. */
 function largest(pool: Pool): Size {
-  const sizes = Object.values(pool.sizes);
+  const sizes = [...Object.values(pool.sizes), ...(pool.limits === undefined ? [] : [pool.limits])];
   return { vcpu: Math.max(...sizes.map(({ vcpu }) => vcpu)), memoryMb: Math.max(...sizes.map(({ memoryMb }) => memoryMb)) };
 }
 

@@ -41,6 +41,22 @@ describe("where a microVM is placed", () => {
     expect(hostsOf(take(placement([host("a", { capacity })]), 2))).toEqual(["a", "FR-NO-CAPACITY"]);
   });
 
+  it("counts the vCPUs of a host as often as it is overcommitted, and nothing else", () => {
+    const capacity = { vcpu: 4, memoryMb: 10_240, microvms: 16, vcpuOvercommit: 2 };
+    expect(hostsOf(take(placement([host("a", { capacity })]), 5))).toEqual(["a", "a", "a", "a", "FR-NO-CAPACITY"]);
+    const twice = { vcpu: 4, memoryMb: 4096, microvms: 16, vcpuOvercommit: 2 };
+    expect(hostsOf(take(placement([host("a", { capacity: twice })]), 3))).toEqual(["a", "a", "FR-NO-CAPACITY"]);
+  });
+
+  it("is a host with less to create before one that the strategy prefers", () => {
+    const capacity = { vcpu: 64, memoryMb: 65_536, microvms: 64 };
+    const places = take(placement([host("a", { capacity }), host("b", { capacity })]), 9, { placement: { strategy: "binpack" } });
+    expect(hostsOf(places)).toEqual(["a", "a", "a", "a", "b", "b", "b", "b", "a"]);
+    const booted = [1, 2, 3, 4].map((n) => aVm({ name: `vm-${n}`, host: "a", phase: "booting", mac: `02:00:00:00:00:1${n}` }));
+    const packed = placement([host("a", { capacity }), host("b", { capacity })], booted);
+    expect(hostsOf(take(packed, 1, { placement: { strategy: "binpack" } }))).toEqual(["a"]);
+  });
+
   it("counts what leaves until it is gone", () => {
     const leaving = aVm({ host: "a", phase: "deleting", size: { vcpu: 4, memoryMb: 4096 }, deleteAcceptedAt: now - 10 });
     expect(hostsOf(take(placement([host("a", small)], [leaving]), 1))).toEqual(["FR-NO-CAPACITY"]);

@@ -19,9 +19,14 @@ interface Ledger {
   readonly microvms: Microvm[];
   /** Those on their way to their claim. */
   readonly unclaimed: Pick<Microvm, "image" | "allocatedAt">[];
+  /** How many its host has yet to create: it does that one after the other. */
+  queue: number;
   room: Room;
   addresses: Addresses | undefined;
 }
+
+/** How many a host is given to create while another one has fewer: each takes it a second or two. */
+const createBudget = 4;
 
 /** The free room of every usable host, derived from the records of the microVMs on it. */
 export class Placement {
@@ -40,7 +45,7 @@ export class Placement {
       const { spec } = view;
       const reason = whyClosed(draft, view);
       if (reason === undefined)
-        this.ledgers.set(spec.name, { host: spec, microvms: [], unclaimed: [], room: spec.capacity, addresses: undefined });
+        this.ledgers.set(spec.name, { host: spec, microvms: [], unclaimed: [], queue: 0, room: roomOf(spec), addresses: undefined });
       else reasons.push(reason);
     }
     if (this.ledgers.size === 0) this.obstacle = reasons[0] ?? { code: "FR-HOSTS-UNKNOWN", message: "no host is declared" };
@@ -49,6 +54,7 @@ export class Placement {
       if (ledger === undefined) continue;
       ledger.microvms.push(vm);
       if (vm.claimedAt === undefined && !isLeaving(vm)) ledger.unclaimed.push(vm);
+      if (vm.phase === "allocated" || vm.phase === "creating") ledger.queue += 1;
       ledger.room = less(ledger.room, vm.size);
       // What was adopted without its addresses may have any of them: the host gets nothing new before it is gone.
       if (vm.mac === "") ledger.room = { ...ledger.room, microvms: Number.NEGATIVE_INFINITY };
@@ -65,6 +71,7 @@ export class Placement {
       const place = this.assignAddress(ledger);
       if (place !== undefined) {
         ledger.room = less(ledger.room, size);
+        ledger.queue += 1;
         ledger.unclaimed.push({ image: pool.image, allocatedAt: this.draft.now });
         return place;
       }
@@ -128,13 +135,9 @@ export class Placement {
 
   private best(pool: Pool, size: Size, full: ReadonlySet<Ledger>): Ledger | undefined {
     let best: Ledger | undefined;
-    let bestRank = 0;
     for (const ledger of this.selectedBy(pool)) {
       if (!fits(ledger.room, size) || full.has(ledger) || this.whyHeld(ledger, pool.image) !== undefined) continue;
-      const rank = pool.placement.strategy === "spread" ? freeShare(ledger) : -freeShare(ledger);
-      if (best !== undefined && (rank < bestRank || (rank === bestRank && ledger.host.name > best.host.name))) continue;
-      best = ledger;
-      bestRank = rank;
+      if (best === undefined || isBetter(ledger, best, pool.placement.strategy)) best = ledger;
     }
     return best;
   }
@@ -167,7 +170,22 @@ function fits(room: Room, size: Size): boolean {
   return room.vcpu >= size.vcpu && room.memoryMb >= size.memoryMb && room.microvms >= 1;
 }
 
+/** What a host has for microVMs when it is empty. */
+function roomOf({ capacity: { vcpu, memoryMb, microvms, vcpuOvercommit = 1 } }: Host): Room {
+  return { vcpu: Math.floor(vcpu * vcpuOvercommit), memoryMb, microvms };
+}
+
+/** A host with fewer still to create comes first, in steps; of equal ones the strategy decides, and then the name. */
+function isBetter(one: Ledger, other: Ledger, strategy: Pool["placement"]["strategy"]): boolean {
+  const queues = Math.floor(one.queue / createBudget) - Math.floor(other.queue / createBudget);
+  if (queues !== 0) return queues < 0;
+  const freer = freeShare(one) - freeShare(other);
+  if (freer !== 0) return strategy === "spread" ? freer > 0 : freer < 0;
+  return one.host.name < other.host.name;
+}
+
 /** How free a host is: the scarcest of what it has, as a share. */
-function freeShare({ host: { capacity }, room }: Ledger): number {
-  return Math.min(room.vcpu / capacity.vcpu, room.memoryMb / capacity.memoryMb, room.microvms / capacity.microvms);
+function freeShare({ host, room }: Ledger): number {
+  const all = roomOf(host);
+  return Math.min(room.vcpu / all.vcpu, room.memoryMb / all.memoryMb, room.microvms / all.microvms);
 }

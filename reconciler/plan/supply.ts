@@ -1,6 +1,7 @@
 import { bootsOf } from "../model/image.js";
 import { isLeaving, isSupply, type Microvm, phases } from "../model/microvm.js";
 import { classKey, type RunnerClass } from "../model/runner-class.js";
+import { sizeOf } from "../model/size-tag.js";
 import { retire } from "./advance.js";
 import { endedWithoutJob, imageHeldBack } from "./backoff.js";
 import type { Draft } from "./draft.js";
@@ -55,6 +56,11 @@ export class Supply {
     return none;
   }
 
+  /** The classes that have any. */
+  present(): Iterable<string> {
+    return this.classes.keys();
+  }
+
   usedBy(pool: string): number {
     return this.used.get(pool) ?? 0;
   }
@@ -93,7 +99,7 @@ export function countsAgainstPool(draft: Draft, vm: Microvm): boolean {
 function isStray(draft: Draft, vm: Microvm, boots: ReadonlyMap<string, string>): boolean {
   const view = draft.pools.get(vm.pool);
   const pool = view?.spec;
-  const size = pool?.sizes[vm.sizeName];
+  const size = pool === undefined ? undefined : sizeOf(pool, vm.sizeName);
   if (pool === undefined || size === undefined || pool.connection !== vm.connection) return true;
   // What was not sent yet finds another host sooner than this one finds back.
   const host = draft.hosts.get(vm.host);
