@@ -1,6 +1,8 @@
 import { isFinished, isRunning, type Job, jobKey } from "../model/job.js";
 import { isLeaving } from "../model/microvm.js";
 import type { Pool } from "../model/pool.js";
+import { whySizeRefused } from "../model/runner-class.js";
+import { sizeOf } from "../model/size-tag.js";
 import type { Store } from "../store/port.js";
 import { explainHosts } from "./explain-hosts.js";
 import { type JobStep, jobSteps } from "./job-steps.js";
@@ -68,7 +70,7 @@ function factsOfConnection({ store, loop, now }: ExplainFrom, job: Job): readonl
 function factsOfPool(from: ExplainFrom, job: Job): readonly string[] {
   const { store, now } = from;
   const pool = job.pool === undefined ? undefined : store.get("pool", job.pool)?.value.spec;
-  const size = pool?.sizes[job.size ?? ""];
+  const size = pool === undefined || job.size === undefined ? undefined : sizeOf(pool, job.size);
   if (pool === undefined || size === undefined) return whyNoPool(store, job);
   const own = store.list("microvm").filter(({ value }) => value.pool === pool.name);
   const leaving = own.filter(({ value }) => isLeaving(value)).length;
@@ -87,10 +89,14 @@ const isAhead = (other: Job, job: Job): boolean =>
   other.status === "pending" && other.pool === job.pool && other.size === job.size && other.queuedAt < job.queuedAt;
 
 /** What each pool of the job's connection would want of it. */
-function whyNoPool(store: Pick<Store, "list">, job: Job): readonly string[] {
+function whyNoPool(store: Pick<Store, "get" | "list">, job: Job): readonly string[] {
+  const connection = store.get("connection", job.connection)?.value.spec;
   const pools = store.list("pool").flatMap(({ value: { spec } }) => (spec.connection === job.connection ? [spec] : []));
   if (pools.length === 0) return [`no pool is declared for connection "${job.connection}"`];
-  return pools.map((pool) => `pool "${pool.name}" does not take it: ${whatPoolMisses(pool, job)}`);
+  return pools.map((pool) => {
+    const refused = connection === undefined ? undefined : whySizeRefused(pool, connection, job);
+    return refused ?? `pool "${pool.name}" does not take it: ${whatPoolMisses(pool, job)}`;
+  });
 }
 
 function whatPoolMisses(pool: Pool, { tags }: Job): string {

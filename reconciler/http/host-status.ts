@@ -8,6 +8,12 @@ import type { LoopView } from "./loop-view.js";
 import { operationsOf } from "./operations.js";
 import { type Reachability, reachability } from "./signs-of-life.js";
 
+interface Room {
+  readonly vcpu: number;
+  readonly memoryMb: number;
+  readonly microvms: number;
+}
+
 /** A host as the service finds it: nothing of it is declared. What is not known is told as unknown. */
 export interface HostStatus extends Reachability {
   readonly name: string;
@@ -17,8 +23,9 @@ export interface HostStatus extends Reachability {
   /** How many of our namespace it showed then. */
   readonly shownMicrovms?: number;
   /** What the records of the microVMs on it take. */
-  readonly used: Host["capacity"];
-  readonly total: Host["capacity"];
+  readonly used: Room;
+  /** What may be given out of it: with overcommit, more vCPUs than the machine has. */
+  readonly total: Room;
   readonly operations: readonly Operation[];
   readonly conditions: readonly Condition[];
 }
@@ -44,7 +51,7 @@ export function hostStatuses({ store, loop, now }: HostStatusFrom, only?: string
         standing: standingOf(told, name),
         ...(observation === undefined ? {} : { lastReadAt: observation.at, shownMicrovms: observation.microvms.size }),
         used: used.get(name) ?? nothing,
-        total: spec.capacity,
+        total: roomOf(spec),
         operations: told,
         conditions: store
           .list("condition")
@@ -55,10 +62,14 @@ export function hostStatuses({ store, loop, now }: HostStatusFrom, only?: string
   });
 }
 
-const nothing: Host["capacity"] = { vcpu: 0, memoryMb: 0, microvms: 0 };
+const nothing: Room = { vcpu: 0, memoryMb: 0, microvms: 0 };
 
-function usedByHost(store: Pick<Store, "list">): ReadonlyMap<string, Host["capacity"]> {
-  const used = new Map<string, Host["capacity"]>();
+function roomOf({ capacity: { vcpu, memoryMb, microvms, vcpuOvercommit = 1 } }: Host): Room {
+  return { vcpu: Math.floor(vcpu * vcpuOvercommit), memoryMb, microvms };
+}
+
+function usedByHost(store: Pick<Store, "list">): ReadonlyMap<string, Room> {
+  const used = new Map<string, Room>();
   for (const { value: vm } of store.list("microvm")) {
     const { vcpu, memoryMb, microvms } = used.get(vm.host) ?? nothing;
     used.set(vm.host, { vcpu: vcpu + vm.size.vcpu, memoryMb: memoryMb + vm.size.memoryMb, microvms: microvms + 1 });

@@ -8,7 +8,7 @@ import { createMetrics } from "../telemetry/metrics.js";
 import { startAdminListener } from "./admin-listener.js";
 import { createDeclarations } from "./declarations.js";
 import type { RunningListener } from "./listener.js";
-import { aLoop, aMicrovm, fleetInput, newStore, onLoopback } from "./listeners.fixture.js";
+import { aLoop, aMicrovm, fleetInput, newStore, oneOfEach, onLoopback } from "./listeners.fixture.js";
 import type { LoopView } from "./loop-view.js";
 
 const token = "the-admin-token-of-the-test";
@@ -189,6 +189,12 @@ describe("a host's status", () => {
     expect(body).not.toHaveProperty("lastReadAt");
     expect((await call("GET", "/v1/host-statuses")).body).toEqual({ items: [body] });
     expect((await call("GET", "/v1/hosts/rack-9/status")).status).toBe(404);
+  });
+
+  it("gives out more vCPUs than the machine has where they are overcommitted", async () => {
+    const { host } = oneOfEach;
+    await call("PUT", "/v1/hosts/rack-1", { ...host, capacity: { ...host.capacity, vcpuOvercommit: 2.5 } });
+    expect((await call("GET", "/v1/hosts/rack-1/status")).body.total).toEqual({ vcpu: 20, memoryMb: 16_384, microvms: 8 });
   });
 });
 

@@ -1,13 +1,12 @@
 import { defineCommand } from "citty";
 import { z } from "zod";
 import type { Leftover, SweepView } from "../../http/sweep-view.js";
-import { type AdminClient, createAdminClient } from "../admin-client.js";
+import { createAdminClient } from "../admin-client.js";
 import { clientArgs, clientSettings } from "../client-settings.js";
 import { outputArg, structured } from "../output/render.js";
 import { clean, table } from "../output/table.js";
 import { duration } from "../output/times.js";
 import type { Terminal } from "../terminal.js";
-import { whoAmI } from "../who-am-i.js";
 
 const begunSchema = z.object({ hosts: z.array(z.string()), connections: z.array(z.string()) });
 
@@ -29,7 +28,7 @@ export const gcCommand = (terminal: Terminal) =>
         else terminal.print(structured(view, structuredAs));
         return;
       }
-      const begun = await begin(client, terminal);
+      const begun = begunSchema.parse(await client.post("/v1/gc", {}));
       if (structuredAs !== undefined) terminal.print(structured(begun, structuredAs));
       else
         terminal.print(
@@ -37,8 +36,6 @@ export const gcCommand = (terminal: Terminal) =>
         );
     },
   });
-
-const begin = async (client: AdminClient, terminal: Terminal) => begunSchema.parse(await client.post("/v1/gc", {}, whoAmI(terminal.env)));
 
 const list = (names: readonly string[]): string => names.join(", ") || "none";
 
