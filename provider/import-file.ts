@@ -6,7 +6,7 @@ import { handlers } from "./handlers/handlers.js";
 import { kindOfType, loaderOf, type ResourceType, resourceTypes, tokenOf } from "./resource-types.js";
 
 /** One resource of an import file; the engine takes inputs and outputs as they are, without asking a provider. */
-export interface ImportedResource {
+interface ImportedResource {
   readonly type: string;
   readonly name: string;
   readonly id: string;

@@ -16,4 +16,10 @@ export {
 export { type ImageKernelArgs, type ImageRootfsArgs, MicrovmImage, type MicrovmImageArgs } from "./resources/microvm-image.js";
 export { Reconciler, type ReconcilerArgs } from "./resources/reconciler.js";
 export { RunnerFleet, type RunnerFleetArgs } from "./resources/runner-fleet.js";
-export { type PoolPlacementArgs, type PoolSizeArgs, RunnerPool, type RunnerPoolArgs } from "./resources/runner-pool.js";
+export {
+  type PoolLimitsArgs,
+  type PoolPlacementArgs,
+  type PoolSizeArgs,
+  RunnerPool,
+  type RunnerPoolArgs,
+} from "./resources/runner-pool.js";

@@ -30,7 +30,7 @@ const wire = {
   provider: require("@pulumi/pulumi/proto/provider_pb"),
   service: require("@pulumi/pulumi/proto/provider_grpc_pb"),
   status: require("@pulumi/pulumi/proto/status_pb"),
-  struct: require("google-protobuf/google/protobuf/struct_pb"),
+  struct: createRequire(require.resolve("@pulumi/pulumi"))("google-protobuf/google/protobuf/struct_pb"),
 };
 const readyMs = 30_000;
 

@@ -11,7 +11,7 @@ export const same = (a: unknown, b: unknown): boolean => isDeepStrictEqual(plain
  * A copy in which nothing is undefined: only null, booleans, finite numbers, text, arrays and plain objects can be kept.
  * Anything else is a fault of ours and refused before it becomes a half-written state.
  */
-export function plain(value: unknown, path = "outputs"): unknown {
+function plain(value: unknown, path = "outputs"): unknown {
   if (value === null || typeof value === "boolean" || typeof value === "string") return value;
   if (typeof value === "number" && Number.isFinite(value)) return value;
   if (value === undefined) return undefined;

@@ -64,8 +64,11 @@ const inputs = ["name", "endpoint", "tls", "token", "capacity", "labels", "netwo
 
 /** A host: a machine with flintlockd, registered with the reconciler, which probes it and places microVMs on it. */
 export class FlintlockHost extends DeclaredResource {
+  /** Where flintlockd is. */
   declare readonly endpoint: pulumi.Output<string>;
+  /** Its labels. */
   declare readonly labels: pulumi.Output<Record<string, string>>;
+  /** What microVMs may use of it. */
   declare readonly capacity: pulumi.Output<{ vcpu: number; memoryMb: number; microvms: number }>;
   /** Whether the host answered when the reconciler asked it last, as of the last `up` or `refresh`. */
   declare readonly reachable: pulumi.Output<boolean>;

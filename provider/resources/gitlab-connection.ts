@@ -11,6 +11,7 @@ export interface ConnectionScopeArgs {
   instance?: pulumi.Input<true> | undefined;
 }
 
+/** How webhooks are told from forged ones. */
 export interface ConnectionWebhookArgs {
   /** What GitLab sends as `X-Gitlab-Token`, as a reference: `env:NAME` or `file:PATH`. */
   secret?: pulumi.Input<string> | undefined;
@@ -37,6 +38,7 @@ const inputs = ["name", "url", "token", "scope", "webhook", "timeouts"] as const
 
 /** A connection: one GitLab whose jobs get microVMs. */
 export class GitLabConnection extends DeclaredResource {
+  /** The GitLab's address. */
   declare readonly url: pulumi.Output<string>;
   /** Where GitLab's webhook goes on the reconciler's public address, for example `/webhooks/gitlab/main`. */
   declare readonly webhookPath: pulumi.Output<string>;

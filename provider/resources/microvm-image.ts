@@ -1,6 +1,7 @@
 import type * as pulumi from "@pulumi/pulumi";
 import { DeclaredResource, type DeclaredResourceArgs, isOfType } from "./declared-resource.js";
 
+/** A kernel in an image. */
 export interface ImageKernelArgs {
   /** The OCI reference of the kernel's image, with a tag or a digest. */
   image: pulumi.Input<string>;
@@ -10,6 +11,7 @@ export interface ImageKernelArgs {
   cmdline?: pulumi.Input<Record<string, pulumi.Input<string>>> | undefined;
 }
 
+/** A root file system. */
 export interface ImageRootfsArgs {
   /** The OCI reference of the root file system, with a tag or a digest. */
   image: pulumi.Input<string>;
@@ -36,7 +38,9 @@ const inputs = ["name", "kernel", "rootfs", "bootstrap", "arch", "resolveTags", 
 
 /** An image: what microVMs of pools boot, pinned by digest. */
 export class MicrovmImage extends DeclaredResource {
+  /** The kernel as it was written, with its tag. */
   declare readonly kernel: pulumi.Output<{ image: string; filename: string; cmdline: Record<string, string> }>;
+  /** The root file system as it was written, with its tag. */
   declare readonly rootfs: pulumi.Output<{ image: string }>;
   /** The references with digests that the hosts are given. */
   declare readonly pinned: pulumi.Output<{ kernel: string; rootfs: string }>;

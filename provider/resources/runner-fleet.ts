@@ -24,9 +24,13 @@ export interface RunnerFleetArgs {
 
 /** A whole fleet in one: its hosts, images, connections and pools, made and removed in the right order. */
 export class RunnerFleet extends pulumi.ComponentResource {
+  /** Its hosts. */
   readonly hosts: readonly FlintlockHost[];
+  /** Its images. */
   readonly images: readonly MicrovmImage[];
+  /** Its connections. */
   readonly connections: readonly GitLabConnection[];
+  /** Its pools, in the order in which they are tried. */
   readonly pools: readonly RunnerPool[];
 
   constructor(name: string, args: RunnerFleetArgs, opts?: pulumi.ComponentResourceOptions) {

@@ -1,6 +1,7 @@
 import type * as pulumi from "@pulumi/pulumi";
 import { DeclaredResource, type DeclaredResourceArgs, isOfType } from "./declared-resource.js";
 
+/** How big a microVM is. */
 export interface PoolSizeArgs {
   /** Virtual CPUs: 1 or an even number, at most 32. */
   vcpu: pulumi.Input<number>;
@@ -8,6 +9,15 @@ export interface PoolSizeArgs {
   memoryMb: pulumi.Input<number>;
 }
 
+/** The largest size that a job may ask for. */
+export interface PoolLimitsArgs {
+  /** Virtual CPUs, at most 32. */
+  vcpu: pulumi.Input<number>;
+  /** Memory in MiB, at most 32768. */
+  memoryMb: pulumi.Input<number>;
+}
+
+/** On which hosts microVMs are placed. */
 export interface PoolPlacementArgs {
   /** Over many hosts (`spread`) or few (`binpack`). Default: `spread`. */
   strategy?: pulumi.Input<"spread" | "binpack"> | undefined;
@@ -29,6 +39,8 @@ export interface RunnerPoolArgs extends DeclaredResourceArgs {
   sizes: pulumi.Input<Record<string, pulumi.Input<PoolSizeArgs>>>;
   /** The size of jobs whose tags ask for none: one of `sizes`. Changes in place. */
   size: pulumi.Input<string>;
+  /** The largest size that a job may ask for by a tag such as `4cpu-8gb`. Default: none, only `sizes` are to be had. Changes in place. */
+  limits?: pulumi.Input<PoolLimitsArgs> | undefined;
   /** How many microVMs without a credential are kept ready. Default: 0. Changes in place. */
   minIdle?: pulumi.Input<number> | undefined;
   /** How long a microVM beyond `minIdle` may idle, in seconds. Default: 300. Changes in place. */
@@ -55,6 +67,7 @@ const inputs = [
   "runUntagged",
   "sizes",
   "size",
+  "limits",
   "minIdle",
   "idleTimeS",
   "maxMicrovms",
@@ -68,11 +81,17 @@ const inputs = [
 
 /** A pool: which jobs get a microVM, of what size and image, and how many. */
 export class RunnerPool extends DeclaredResource {
+  /** The connection's name. */
   declare readonly connection: pulumi.Output<string>;
+  /** The image's name. */
   declare readonly image: pulumi.Output<string>;
+  /** Tags of its runners. */
   declare readonly tags: pulumi.Output<string[]>;
+  /** The size of jobs whose tags ask for none. */
   declare readonly size: pulumi.Output<string>;
+  /** How many microVMs are kept ready. */
   declare readonly minIdle: pulumi.Output<number>;
+  /** How many microVMs at most. */
   declare readonly maxMicrovms: pulumi.Output<number>;
 
   constructor(name: string, args: RunnerPoolArgs, opts?: pulumi.CustomResourceOptions);

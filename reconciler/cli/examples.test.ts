@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { expect, it } from "vitest";
+import { z } from "zod";
 import { fleetRefusals, fleetSchema } from "../model/fleet.js";
 import { serviceSchema } from "../model/service.js";
 import { checkYaml, readYamlFile } from "../yaml-file.js";
@@ -13,15 +14,27 @@ it("the files of examples/own-hosts are accepted as they stand", () => {
   expect(fleetRefusals(fleet)).toEqual([]);
 });
 
+it.each(["dev", "prod"])("the fleet of Pulumi.%s.yaml has the form of the fleet file", (stack) => {
+  const { value } = readYamlFile(path(`Pulumi.${stack}.yaml`), "FR-CONFIG");
+  const { config } = z.object({ config: z.object({ "firerunner:fleet": z.looseObject({}) }) }).parse(value);
+  const { resolveTags: _resolveTags, ...fleet } = config["firerunner:fleet"];
+  expect(fleetRefusals(fleetSchema.parse(fleet))).toEqual([]);
+});
+
 it.each([
   "README.md",
   "CONTRIBUTING.md",
   "SECURITY.md",
   "docs/service.md",
   "docs/gitlab.md",
+  "docs/pulumi.md",
   "docs/operations.md",
   "examples/own-hosts/README.md",
   "examples/quickstart/README.md",
+  "examples/pulumi-quickstart/README.md",
+  "examples/multi-host/README.md",
+  "examples/stacks-per-environment/README.md",
+  "examples/fleet-from-config/README.md",
 ])("the links of %s lead to files that are there", (file) => {
   const links = [...readFileSync(path(file), "utf8").matchAll(/\]\((?!https?:)([^)#]+)[^)]*\)/g)].map(([, link]) => link ?? "");
   const folder = file.includes("/") ? file.slice(0, file.lastIndexOf("/") + 1) : "";

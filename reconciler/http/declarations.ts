@@ -21,14 +21,14 @@ interface Put<K extends DeclaredKind> {
   readonly record: Declared<Spec<K>>;
 }
 
-export interface PutOptions {
+interface PutOptions {
   /** The generation that the record must have now, 0 for none (`FR-CONFLICT`). */
   readonly ifGeneration?: number | undefined;
   /** Who declares the record from now on; as before when it is left out. */
   readonly managedBy?: string | undefined;
 }
 
-export interface RemoveOptions {
+interface RemoveOptions {
   readonly ifGeneration?: number | undefined;
   /** `refuse` when it is left out. See `Removals`. */
   readonly whenUsed?: WhenUsed | undefined;
