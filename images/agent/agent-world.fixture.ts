@@ -63,12 +63,3 @@ export function fields(body: string | undefined): Record<string, string> {
   const lines = (body ?? "").split("\n").filter((line) => line !== "");
   return Object.fromEntries(lines.map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]));
 }
-
-/** Resolves when `condition` holds, which is looked at again and again; rejects after ten seconds. */
-export async function until(condition: () => boolean, what: string): Promise<void> {
-  const deadline = Date.now() + 10_000;
-  while (!condition()) {
-    if (Date.now() > deadline) throw new Error(`not seen in time: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}

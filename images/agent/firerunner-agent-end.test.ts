@@ -1,8 +1,9 @@
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { until } from "../../reconciler/model/until.fixture.js";
 import { bootText } from "./agent.fixture.js";
-import { fields, quickHeartbeats, until, useAgentWorld } from "./agent-world.fixture.js";
+import { fields, quickHeartbeats, useAgentWorld } from "./agent-world.fixture.js";
 
 const world = useAgentWorld();
 

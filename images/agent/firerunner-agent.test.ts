@@ -2,8 +2,9 @@ import { createHash } from "node:crypto";
 import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { until } from "../../reconciler/model/until.fixture.js";
 import { nonce } from "./agent.fixture.js";
-import { fields, quickHeartbeats, until, useAgentWorld } from "./agent-world.fixture.js";
+import { fields, quickHeartbeats, useAgentWorld } from "./agent-world.fixture.js";
 
 const world = useAgentWorld();
 

@@ -31,7 +31,7 @@ describe("a claim", () => {
   it("is answered alike when it comes again, and writes nothing then", async () => {
     await world.guest.claim(world.claimOf());
     const before = world.commits();
-    world.clock.advance(500);
+    await world.clock.advance(500);
     expect(await world.guest.claim(world.claimOf())).toEqual(accepted("park", false));
     expect(world.commits()).toBe(before);
     expect(world.report()?.claimedAt).toBe(world.clock.now() - 500);

@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import { systemRandom } from "../control/random.js";
-import type { Clock } from "../model/clock.js";
 import type { GuestReport } from "../model/front-door.js";
 import { type Host, hostSchema } from "../model/host.js";
 import type { Identity } from "../model/identity.js";
+import { ManualClock } from "../model/manual-clock.fixture.js";
 import type { Microvm } from "../model/microvm.js";
 import type { Records } from "../model/records.js";
 import { createMemoryStore } from "../store/memory/memory-store.js";
@@ -16,34 +16,6 @@ import type { Session } from "./sessions.js";
 export const serviceKey = "5e".repeat(32);
 export const token = "glrt-token-of-the-test";
 export const traceId = "0f".repeat(16);
-
-/** Time that stands still until the test moves it. */
-export interface ManualClock extends Clock {
-  /** Moves time on and calls back whatever became due, in order. */
-  advance(ms: number): void;
-  /** How many timers wait. */
-  timers(): number;
-}
-
-export function createManualClock(start = 1_700_000_000_000): ManualClock {
-  let now = start;
-  const timers = new Set<{ readonly at: number; readonly callback: () => void }>();
-  return {
-    now: () => now,
-    after(delayMs, callback) {
-      const timer = { at: now + delayMs, callback };
-      timers.add(timer);
-      return () => void timers.delete(timer);
-    },
-    advance(ms) {
-      now += ms;
-      for (const timer of [...timers].filter(({ at }) => at <= now).sort((a, b) => a.at - b.at)) {
-        if (timers.delete(timer)) timer.callback();
-      }
-    },
-    timers: () => timers.size,
-  };
-}
 
 export function aMicrovm(change: Partial<Microvm> = {}): Microvm {
   return {
@@ -87,7 +59,7 @@ export interface GuestWorld {
 
 /** A world with a connection `gl`, a host `h1` and the booting microVM `vm-a`. */
 export async function createGuestWorld(options: Partial<GuestOptions> = {}): Promise<GuestWorld> {
-  const clock = createManualClock();
+  const clock = new ManualClock();
   const store = createMemoryStore({ clock, random: systemRandom });
   const sealer = createSealer(serviceKey);
   const guest = createGuest({ store, sealer, clock, key: serviceKey, owner: "acme", url: () => "https://fr.example:8471/", ...options });

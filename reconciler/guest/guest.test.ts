@@ -59,7 +59,7 @@ describe("a session", () => {
   it("is heard with every call, and that is not committed", async () => {
     const session = await world.session();
     const before = world.commits();
-    world.clock.advance(10_000);
+    await world.clock.advance(10_000);
     world.guest.authenticate("vm-a", secretOf("a"));
     expect(await world.guest.heartbeat(session, "parked")).toBe("continue");
     expect(world.guest.lastHeardAt("vm-a")).toBe(world.clock.now());
@@ -75,7 +75,7 @@ describe("a guest that waits", () => {
     await settle();
     await world.putIdentity();
     expect(await next).toBe("run");
-    expect(world.clock.timers()).toBe(0);
+    expect(world.clock.waiting).toBe(0);
   });
 
   it("is told to stop the moment its microVM is to go", async () => {
@@ -97,12 +97,12 @@ describe("a guest that waits", () => {
   it("parks on when the time is over", async () => {
     const session = await world.session();
     const next = world.guest.next(session, 25_000);
-    world.clock.advance(24_999);
+    await world.clock.advance(24_999);
     // Something that matters to others, and something of its own that changes nothing.
     await world.putMicrovm(aMicrovm({ name: "vm-b" }));
     await world.putMicrovm({ phase: "parked" });
     await settle();
-    world.clock.advance(1);
+    await world.clock.advance(1);
     expect(await next).toBe("park");
     expect(await world.guest.next(session, 0)).toBe("park");
   });
@@ -122,7 +122,7 @@ describe("a guest that waits", () => {
     const next = world.guest.next(session, 25_000, gone.signal);
     gone.abort();
     expect(await next).toBe("park");
-    expect(world.clock.timers()).toBe(0);
+    expect(world.clock.waiting).toBe(0);
   });
 
   it("is sent away when too many wait, and when the service stops", async () => {
@@ -191,7 +191,7 @@ describe("a heartbeat", () => {
     const startedAt = world.clock.now();
     expect(world.report()?.startedAt).toBe(startedAt);
     const before = world.commits();
-    world.clock.advance(10_000);
+    await world.clock.advance(10_000);
     await world.guest.heartbeat(session, "running");
     expect(world.report()?.startedAt).toBe(startedAt);
     expect(world.commits()).toBe(before);
@@ -209,7 +209,7 @@ describe("an end", () => {
     const session = await world.session();
     expect(await world.guest.done(session, { exitCode: 3, reason: "failed" })).toBe("remembered");
     const at = world.clock.now();
-    world.clock.advance(1000);
+    await world.clock.advance(1000);
     expect(await world.guest.done(session, { exitCode: 0, reason: "finished" })).toBe("remembered");
     expect(world.report()?.done).toEqual({ at, exitCode: 3, reason: "failed" });
     expect(await world.guest.heartbeat(session, "running")).toBe("stop");

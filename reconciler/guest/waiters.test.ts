@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { createManualClock } from "./guest.fixture.js";
+import { ManualClock } from "../model/manual-clock.fixture.js";
 import { createWaiters } from "./waiters.js";
 
 function make(max = 10) {
-  const clock = createManualClock();
+  const clock = new ManualClock();
   return { clock, waiters: createWaiters(clock, max) };
 }
 
@@ -16,9 +16,9 @@ describe("waiters", () => {
     waiters.wake("nobody");
     expect(await a).toBe("changed");
     expect(waiters.count()).toBe(1);
-    clock.advance(1000);
+    await clock.advance(1000);
     expect(await b).toBe("timed-out");
-    expect([waiters.count(), clock.timers()]).toEqual([0, 0]);
+    expect([waiters.count(), clock.waiting]).toEqual([0, 0]);
   });
 
   it("are one for each key: the newer one takes the place", async () => {
@@ -28,7 +28,7 @@ describe("waiters", () => {
     expect(await older).toBe("replaced");
     waiters.wake("a");
     expect(await newer).toBe("changed");
-    expect(clock.timers()).toBe(0);
+    expect(clock.waiting).toBe(0);
   });
 
   it("are bounded, but for one who only waits anew", async () => {
@@ -48,7 +48,7 @@ describe("waiters", () => {
     gone.abort();
     expect(await cut).toBe("cut");
     expect(await waiters.wait("a", 1000, gone.signal)).toBe("cut");
-    expect([waiters.count(), clock.timers()]).toEqual([0, 0]);
+    expect([waiters.count(), clock.waiting]).toEqual([0, 0]);
   });
 
   it("all end with the service, and none begins afterwards", async () => {

@@ -1,6 +1,7 @@
 import { request } from "node:http";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createGuestWorld, type GuestWorld, nonceOf, secretOf, sha256, token } from "../guest/guest.fixture.js";
+import { until } from "../model/until.fixture.js";
 import { createLogger } from "../telemetry/logger.js";
 import { startGuestListener } from "./guest-listener.js";
 import type { RunningListener } from "./listener.js";
@@ -164,7 +165,7 @@ describe("a refused claim", () => {
     expect(statuses.slice(20)).toEqual(Array(5).fill(429));
     expect(lines.filter((line) => line.includes("refused"))).toHaveLength(20);
     expect((await claim()).status).toBe(200);
-    world.clock.advance(1000);
+    await world.clock.advance(1000);
     expect((await claim({ nonce: "ab".repeat(32) })).status).toBe(403);
   });
 });
@@ -188,27 +189,19 @@ describe("a guest that waits", () => {
   it("is answered at once when the listener stops", async () => {
     await claim();
     const next = call("GET", "/guest/v1/next?wait_s=25", undefined, as(secretOf("a")));
-    await until(() => world.clock.timers() > 0);
+    await until(() => world.clock.waiting > 0, "a call that waits");
     await running.stop();
     expect(await next).toMatchObject({ status: 503 });
   });
 
   it("leaves nothing behind when it hangs up", async () => {
     await claim();
-    const idle = world.clock.timers();
+    const idle = world.clock.waiting;
     const waiting = request(`${running.url}/guest/v1/next?wait_s=25`, { headers: as(secretOf("a")), agent: false });
     waiting.on("error", () => undefined);
     waiting.end();
-    await until(() => world.clock.timers() > idle);
+    await until(() => world.clock.waiting > idle, "a call that waits");
     waiting.destroy();
-    await until(() => world.clock.timers() === idle);
+    await until(() => world.clock.waiting === idle, "no call that waits");
   });
 });
-
-async function until(condition: () => boolean): Promise<void> {
-  const deadline = Date.now() + 10_000;
-  while (!condition()) {
-    if (Date.now() > deadline) throw new Error("the condition did not come true in time");
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}

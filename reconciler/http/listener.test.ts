@@ -7,8 +7,9 @@ import type { FastifyInstance } from "fastify";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { FireRunnerError } from "../model/errors.js";
 import { serviceSchema } from "../model/service.js";
+import { until } from "../model/until.fixture.js";
 import { type ListenerOptions, type RunningListener, startListener } from "./listener.js";
-import { keptLog, onLoopback, until } from "./listeners.fixture.js";
+import { keptLog, onLoopback } from "./listeners.fixture.js";
 import { firstPair, secondPair } from "./tls-pairs.fixture.js";
 
 let running: RunningListener | undefined;

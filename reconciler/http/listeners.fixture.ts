@@ -1,4 +1,3 @@
-import { setTimeout as delay } from "node:timers/promises";
 import { systemRandom } from "../control/random.js";
 import { systemClock } from "../model/clock.js";
 import { connectionSchema } from "../model/connection.js";
@@ -46,15 +45,6 @@ export function aMicrovm(change: Partial<Microvm> = {}): Microvm {
     allocatedAt: 1,
     ...change,
   };
-}
-
-/** Waits until something is so; what never becomes so fails the test. */
-export async function until(condition: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  const deadline = performance.now() + 15_000;
-  while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error(`waited in vain until ${what}`);
-    await delay(5);
-  }
 }
 
 /** A valid record of each kind. */

@@ -5,10 +5,11 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import * as payloads from "../forge/gitlab/webhook-payloads.fixture.js";
 import { systemClock } from "../model/clock.js";
 import { jobKey } from "../model/job.js";
+import { until } from "../model/until.fixture.js";
 import type { Change, Store } from "../store/port.js";
 import { createMetrics, type Metrics } from "../telemetry/metrics.js";
 import type { RunningListener } from "./listener.js";
-import { aJob, declareConnection, keptLog, newStore, onLoopback, until } from "./listeners.fixture.js";
+import { aJob, declareConnection, keptLog, newStore, onLoopback } from "./listeners.fixture.js";
 import { startPublicListener, type WebhookLimits } from "./public-listener.js";
 
 const secret = "a-webhook-secret-of-the-test";

@@ -7,7 +7,7 @@ import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, onTestFinished } from "vitest";
 import { type Clock, systemClock } from "../../model/clock.js";
-import { seededRandom } from "./manual-clock.fixture.js";
+import { seededRandom } from "../host/seeded-random.js";
 import { type EmbeddedGitLab, startEmbeddedGitLab } from "./start.js";
 
 const run = promisify(execFile);

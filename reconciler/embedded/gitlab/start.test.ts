@@ -3,8 +3,9 @@ import { connect, createServer } from "node:net";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { systemClock } from "../../model/clock.js";
+import { until } from "../../model/until.fixture.js";
+import { seededRandom } from "../host/seeded-random.js";
 import { oneJob, startTestGitLab } from "./gitlab.fixture.js";
-import { seededRandom, until } from "./manual-clock.fixture.js";
 import { startEmbeddedGitLab } from "./start.js";
 
 const start = (listen: string, directory: string) =>

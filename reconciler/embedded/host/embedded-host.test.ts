@@ -7,9 +7,10 @@ import { createGrpcFlintlock } from "../../flintlock/grpc/create-grpc-flintlock.
 import { createRequest, hostAt } from "../../flintlock/grpc/create-request.fixture.js";
 import type { FlintlockPort } from "../../flintlock/port.js";
 import { systemClock } from "../../model/clock.js";
+import { until } from "../../model/until.fixture.js";
 import { type TestFolder, testFolder } from "./guest.fixture.js";
-import { seededRandom, until } from "./manual-clock.fixture.js";
 import { createProcessDriver } from "./process-driver.js";
+import { seededRandom } from "./seeded-random.js";
 import { type EmbeddedHost, startEmbeddedHost } from "./start-embedded-host.js";
 
 const timings = { buildMs: 1, removeMs: 1 };

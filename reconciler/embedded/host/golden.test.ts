@@ -1,8 +1,9 @@
 import { readFileSync } from "node:fs";
 import type { JsonValue } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { ManualClock, seededRandom } from "./manual-clock.fixture.js";
+import { ManualClock } from "../../model/manual-clock.fixture.js";
 import { MemoryDriver } from "./memory-driver.js";
+import { seededRandom } from "./seeded-random.js";
 import { type EmbeddedHost, startEmbeddedHost } from "./start-embedded-host.js";
 import { type WireClient, wireClient } from "./wire-client.fixture.js";
 

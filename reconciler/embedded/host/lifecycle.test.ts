@@ -2,8 +2,10 @@ import type { JsonValue } from "@bufbuild/protobuf";
 import { status } from "@grpc/grpc-js";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { FireRunnerError } from "../../model/errors.js";
-import { ManualClock, seededRandom, until } from "./manual-clock.fixture.js";
+import { ManualClock } from "../../model/manual-clock.fixture.js";
+import { until } from "../../model/until.fixture.js";
 import { MemoryDriver } from "./memory-driver.js";
+import { seededRandom } from "./seeded-random.js";
 import { type EmbeddedHost, type EmbeddedHostOptions, startEmbeddedHost } from "./start-embedded-host.js";
 import { type WireAnswer, type WireClient, wireClient } from "./wire-client.fixture.js";
 

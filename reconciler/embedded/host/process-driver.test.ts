@@ -6,11 +6,12 @@ import { create } from "@bufbuild/protobuf";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { startGuestListener } from "../../../images/agent/guest-listener.fixture.js";
 import { MicroVMSpecSchema } from "../../../proto/gen/types/microvm_pb.js";
+import { until } from "../../model/until.fixture.js";
 import type { VmRequest } from "./driver.js";
 import { isAlive, type TestFolder, testFolder } from "./guest.fixture.js";
-import { seededRandom, until } from "./manual-clock.fixture.js";
 import { markVariable } from "./marked-processes.js";
 import { createProcessDriver, type ProcessDriver, type ProcessDriverOptions } from "./process-driver.js";
+import { seededRandom } from "./seeded-random.js";
 
 const uid = "01JNKXRA9M9JKXFW6MBPMR2APT";
 

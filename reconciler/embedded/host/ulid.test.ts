@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { seededRandom } from "./manual-clock.fixture.js";
+import { seededRandom } from "./seeded-random.js";
 import { ulid } from "./ulid.js";
 
 it("writes a ULID whose first ten characters are its time", () => {

@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
+import { until } from "../../model/until.fixture.js";
 import { startTestGitLab } from "../gitlab/gitlab.fixture.js";
-import { until } from "./coordinator.fixture.js";
 import { type RunningRunner, startRunner } from "./runner.fixture.js";
 
 let runner: RunningRunner | undefined;

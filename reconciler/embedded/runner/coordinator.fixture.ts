@@ -26,7 +26,6 @@ export interface ScriptedCoordinator {
   /** The job's log as it was put together from its parts. */
   log(): string;
   of(call: Seen["call"]): readonly Seen[];
-  until(condition: () => boolean, what: string): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -93,21 +92,11 @@ export async function startCoordinator(
     seen,
     log: () => log.toString(),
     of: (call) => seen.filter((each) => each.call === call),
-    until,
     async stop() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
     },
   };
-}
-
-/** Waits until something holds; fails when it takes too long. */
-export async function until(condition: () => boolean, what: string): Promise<void> {
-  const deadline = Date.now() + 15_000;
-  while (!condition()) {
-    if (Date.now() > deadline) throw new Error(`not seen in time: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
 }
 
 function callOf(line: string): Seen["call"] {

@@ -5,7 +5,8 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { aJob, type ScriptedCoordinator, startCoordinator, step, until, variable } from "./coordinator.fixture.js";
+import { until } from "../../model/until.fixture.js";
+import { aJob, type ScriptedCoordinator, startCoordinator, step, variable } from "./coordinator.fixture.js";
 import { type RunningRunner, runnerToken, startRunner } from "./runner.fixture.js";
 
 let coordinator: ScriptedCoordinator | undefined;
@@ -201,7 +202,7 @@ describe("processes", () => {
     runner.terminate();
     await until(() => runner.clock.waits(10_000), "the grace");
     expect(isAlive(pid(projectDir, "inner"))).toBe(true);
-    runner.clock.advance(10_000);
+    await runner.clock.advance(10_000);
     await runner.ended;
     await until(() => !isAlive(pid(projectDir, "inner")), "the process's end");
     expect(gitlab.of("update").at(-1)?.body).toMatchObject({ failure_reason: "runner_system_failure" });

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from "vitest";
+import { until } from "../../model/until.fixture.js";
 import { aJob, type Reply, type ScriptedCoordinator, startCoordinator, step } from "./coordinator.fixture.js";
 import type { RunnerOptions } from "./run-runner.js";
 import { type RunningRunner, runnerToken, startRunner } from "./runner.fixture.js";
@@ -98,8 +99,8 @@ describe("asking for jobs", () => {
       answer = resolve;
     });
     const { gitlab, runner } = await start(undefined, firstAnswers(held));
-    await gitlab.until(() => gitlab.seen.length === 1, "the request");
-    runner.clock.advance(50_000);
+    await until(() => gitlab.seen.length === 1, "the request");
+    await runner.clock.advance(50_000);
     answer({ status: 201, body: aJob() });
     expect(await runner.ended).toEqual({ reason: "builds-done", builds: 1 });
   });
@@ -109,7 +110,7 @@ describe("being told to end", () => {
   test("between two requests it ends at once", async () => {
     for (const how of ["quit", "terminate"] as const) {
       const { gitlab, runner } = await start(undefined);
-      await gitlab.until(() => runner.clock.waits(3_000), "the pause");
+      await until(() => runner.clock.waits(3_000), "the pause");
       runner[how]();
       expect(await runner.ended).toEqual({ reason: "stopped", builds: 0 });
       await runner.stop();
@@ -123,7 +124,7 @@ describe("being told to end", () => {
       answer = resolve;
     });
     const { gitlab, runner } = await start(undefined, firstAnswers(held), { maxBuilds: 0 });
-    await gitlab.until(() => gitlab.seen.length === 1, "the request");
+    await until(() => gitlab.seen.length === 1, "the request");
     runner.terminate();
     answer({ status: 201, body: aJob({ steps: [step("script", ["echo ran"])] }) });
     expect(await runner.ended).toEqual({ reason: "stopped", builds: 1 });
@@ -133,7 +134,7 @@ describe("being told to end", () => {
 
   test("a request that is held for too long is given up", async () => {
     const { gitlab, runner } = await start(undefined, () => new Promise(() => {}));
-    await gitlab.until(() => gitlab.seen.length === 1, "the request");
+    await until(() => gitlab.seen.length === 1, "the request");
     runner.terminate();
     await runner.advanceUntil(10_000, () => runner.lines.length === 2, "the end");
     expect(await runner.ended).toEqual({ reason: "stopped", builds: 0 });

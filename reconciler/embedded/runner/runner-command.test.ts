@@ -4,8 +4,9 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { FireRunnerError } from "../../model/errors.js";
+import { until } from "../../model/until.fixture.js";
 import { installedGuestPrograms } from "../host/guest-programs.js";
-import { aJob, type ScriptedCoordinator, startCoordinator, step, until } from "./coordinator.fixture.js";
+import { aJob, type ScriptedCoordinator, startCoordinator, step } from "./coordinator.fixture.js";
 import { parseRunnerArguments, runRunnerCommand } from "./runner-command.js";
 
 const url = "https://gitlab.test";

@@ -1,8 +1,8 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { until } from "./coordinator.fixture.js";
-import { ManualClock } from "./manual-clock.fixture.js";
+import { ManualClock } from "../../model/manual-clock.fixture.js";
+import { until } from "../../model/until.fixture.js";
 import { type RunnerEnd, type RunnerOptions, runRunner } from "./run-runner.js";
 
 export const runnerToken = "glrt-token-of-the-test";
@@ -46,9 +46,9 @@ export function startRunner(coordinator: { readonly url: string }, changes: Part
     isEnded = true;
   });
   const advanceUntil = async (ms: number, condition: () => boolean, what: string) => {
-    await until(() => {
+    await until(async () => {
       if (condition()) return true;
-      if (clock.waits(ms)) clock.advance(ms);
+      if (clock.waits(ms)) await clock.advance(ms);
       return false;
     }, what);
   };
@@ -62,8 +62,8 @@ export function startRunner(coordinator: { readonly url: string }, changes: Part
     advanceUntil,
     async stop() {
       terminate.abort();
-      await until(() => {
-        if (!isEnded) clock.advance(1_000);
+      await until(async () => {
+        if (!isEnded) await clock.advance(1_000);
         return isEnded;
       }, "the runner's end");
       rmSync(directory, { recursive: true, force: true });

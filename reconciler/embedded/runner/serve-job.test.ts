@@ -2,7 +2,8 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import { afterEach, describe, expect, test } from "vitest";
-import { aJob, type Reply, type ScriptedCoordinator, type Seen, startCoordinator, step, until } from "./coordinator.fixture.js";
+import { until } from "../../model/until.fixture.js";
+import { aJob, type Reply, type ScriptedCoordinator, type Seen, startCoordinator, step } from "./coordinator.fixture.js";
 import type { RunnerOptions } from "./run-runner.js";
 import { type RunningRunner, startRunner } from "./runner.fixture.js";
 
@@ -113,8 +114,8 @@ describe("the end of a job", () => {
 
   test("is not told for ever", async () => {
     const { gitlab, runner } = await serve(["true"], ({ call }) => (call === "update" ? { status: 503 } : undefined));
-    await until(() => {
-      for (const waitMs of [1_000, 2_000, 4_000, 8_000, 16_000, 30_000]) if (runner.clock.waits(waitMs)) runner.clock.advance(waitMs);
+    await until(async () => {
+      for (const waitMs of [1_000, 2_000, 4_000, 8_000, 16_000, 30_000]) if (runner.clock.waits(waitMs)) await runner.clock.advance(waitMs);
       return runner.lines.some((line) => line.startsWith("Job"));
     }, "the runner giving up");
     expect(runner.lines).toContain("Job succeeded, which the coordinator did not take job=101");
@@ -123,10 +124,10 @@ describe("the end of a job", () => {
 
   test("is told for no more than 20 s when the runner is to end", async () => {
     const { gitlab, runner } = await serve(["true"], ({ call }) => (call === "update" ? { status: 503 } : undefined));
-    await gitlab.until(() => runner.clock.waits(1_000), "the first pause");
+    await until(() => runner.clock.waits(1_000), "the first pause");
     runner.terminate();
-    await until(() => {
-      for (const waitMs of [1_000, 2_000, 4_000, 8_000, 16_000]) if (runner.clock.waits(waitMs)) runner.clock.advance(waitMs);
+    await until(async () => {
+      for (const waitMs of [1_000, 2_000, 4_000, 8_000, 16_000]) if (runner.clock.waits(waitMs)) await runner.clock.advance(waitMs);
       return runner.lines.some((line) => line.startsWith("Job"));
     }, "the runner giving up");
     expect(gitlab.of("update").length).toBeLessThan(7);

@@ -1,12 +1,14 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { status } from "@grpc/grpc-js";
 import { afterEach, describe, expect, it } from "vitest";
-import { ManualClock, seededRandom, until } from "../../embedded/host/manual-clock.fixture.js";
 import { MemoryDriver } from "../../embedded/host/memory-driver.js";
+import { seededRandom } from "../../embedded/host/seeded-random.js";
 import { type EmbeddedHost, type EmbeddedHostOptions, startEmbeddedHost } from "../../embedded/host/start-embedded-host.js";
 import { systemClock } from "../../model/clock.js";
 import { FireRunnerError } from "../../model/errors.js";
 import type { Host } from "../../model/host.js";
+import { ManualClock } from "../../model/manual-clock.fixture.js";
+import { until } from "../../model/until.fixture.js";
 import type { FlintlockPort } from "../port.js";
 import { createGrpcFlintlock, type GrpcFlintlockOptions } from "./create-grpc-flintlock.js";
 import { createRequest, hostAt } from "./create-request.fixture.js";

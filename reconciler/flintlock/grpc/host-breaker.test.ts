@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { ManualClock } from "../../embedded/host/manual-clock.fixture.js";
+import { ManualClock } from "../../model/manual-clock.fixture.js";
 import { HostBreaker } from "./host-breaker.js";
 
 const middling = { next: () => 0.5, hex: () => "" };

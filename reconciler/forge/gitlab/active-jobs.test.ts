@@ -121,7 +121,7 @@ describe("the active jobs of a group or an instance", () => {
     );
     await read();
     expect(asked(world).filter((path) => path === "/groups/5/projects")).toHaveLength(1);
-    world.clock.advance(300_000);
+    await world.clock.advance(300_000);
     await read();
     expect(asked(world).filter((path) => path === "/groups/5/projects")).toHaveLength(2);
   });
@@ -137,7 +137,7 @@ describe("the active jobs of a group or an instance", () => {
     const world = await startWorld({ projectsPerCall: 2 });
     withProjects(world, "GET /groups/5/projects", [1, 2, 3]);
     const turn = async () => {
-      world.clock.advance(1);
+      await world.clock.advance(1);
       return [...(await world.forge.activeJobs(world.connection({ groupId: 5 }))).projectIds].sort();
     };
     expect([await turn(), await turn(), await turn()]).toEqual([
@@ -169,15 +169,15 @@ describe("the active jobs of a group or an instance", () => {
     world.gitlab.script(`GET ${jobsPath(2)}`, { status: 429, json: {}, headers: { "retry-after": "90" } });
     expect((await world.forge.activeJobs(world.connection({ groupId: 5 }))).projectIds).toEqual([1]);
     expect(asked(world)).not.toContain(jobsPath(3));
-    world.clock.advance(90_000);
+    await world.clock.advance(90_000);
     world.gitlab.script(`GET ${jobsPath(2)}`, { json: [] });
     expect((await world.forge.activeJobs(world.connection({ groupId: 5 }))).projectIds[0]).toBe(3);
   });
 
   it("are unknown when listing the projects took all the time", async () => {
     const world = await startWorld({ longCallMs: 15_000 });
-    world.gitlab.script("GET /groups/5/projects", () => {
-      world.clock.advance(6_000);
+    world.gitlab.script("GET /groups/5/projects", async () => {
+      await world.clock.advance(6_000);
       return { json: [{ id: 1 }] };
     });
     await expect(world.forge.activeJobs(world.connection({ groupId: 5 }))).rejects.toMatchObject({
@@ -195,8 +195,8 @@ describe("the active jobs of a group or an instance", () => {
     for (const requests of [4, 5, 6]) {
       await world.gitlab.untilSeen(requests);
       // The call's deadline and that of the request that hangs: all others were answered.
-      await vi.waitFor(() => expect(world.clock.waiting()).toBe(2), { interval: 5 });
-      world.clock.advance(10_000);
+      await vi.waitFor(() => expect(world.clock.waiting).toBe(2), { interval: 5 });
+      await world.clock.advance(10_000);
     }
     expect([...(await reading).projectIds].sort()).toEqual([1, 3]);
   });

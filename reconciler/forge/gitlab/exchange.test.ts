@@ -1,16 +1,16 @@
 import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { HurriedClock } from "../../model/hurried-clock.fixture.js";
 import { createTransport, type ExchangeBounds, type HttpRequest } from "./exchange.js";
 import { startScriptedGitLab } from "./gitlab-server.fixture.js";
-import { createTestClock } from "./test-clock.fixture.js";
 
 const bounds: ExchangeBounds = { timeoutMs: 10_000, maxBytes: 1_000, larger: "refuse", signal: new AbortController().signal };
 const get = (url: string): HttpRequest => ({ method: "GET", url, headers: {}, body: undefined });
 
 async function setUp() {
   const gitlab = await startScriptedGitLab();
-  const clock = createTestClock(10_000);
+  const clock = new HurriedClock(10_000);
   const transport = createTransport(clock);
   onTestFinished(async () => {
     transport.stop();
@@ -85,7 +85,7 @@ describe("exchanging a request for an answer", () => {
       sent: true,
     });
     await gitlab.untilSeen(1);
-    clock.advance(10_000);
+    await clock.advance(10_000);
     await refused;
   });
 
@@ -99,6 +99,6 @@ describe("exchanging a request for an answer", () => {
     await ended;
     await expect(transport.exchange(get(`${gitlab.url}/x`), { ...bounds, signal: controller.signal })).rejects.toThrow("enough");
     expect(gitlab.seen).toHaveLength(1);
-    expect(clock.waiting()).toBe(0);
+    expect(clock.waiting).toBe(0);
   });
 });

@@ -2,10 +2,10 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { onTestFinished } from "vitest";
 import { type Connection, connectionSchema, type Scope } from "../../model/connection.js";
+import { HurriedClock } from "../../model/hurried-clock.fixture.js";
 import type { ForgePort } from "../port.js";
 import { createGitLabForge } from "./gitlab-forge.js";
 import { defaultForgeLimits, type ForgeLimits } from "./limits.js";
-import { createTestClock, type TestClock } from "./test-clock.fixture.js";
 
 /** A request as it came over the wire. */
 interface SeenRequest {
@@ -30,7 +30,7 @@ export interface ScriptedGitLab {
   readonly url: string;
   readonly seen: readonly SeenRequest[];
   /** The replies to `METHOD /path` are given in their order, the last one again and again; what has none is answered 404. */
-  script(call: string, ...replies: readonly (Reply | ((request: SeenRequest) => Reply))[]): void;
+  script(call: string, ...replies: readonly (Reply | ((request: SeenRequest) => Reply | Promise<Reply>))[]): void;
   /** Settles when so many requests have come. */
   untilSeen(count: number): Promise<void>;
   stop(): Promise<void>;
@@ -38,12 +38,12 @@ export interface ScriptedGitLab {
 
 export async function startScriptedGitLab(): Promise<ScriptedGitLab> {
   const seen: SeenRequest[] = [];
-  const scripts = new Map<string, (Reply | ((request: SeenRequest) => Reply))[]>();
+  const scripts = new Map<string, (Reply | ((request: SeenRequest) => Reply | Promise<Reply>))[]>();
   const waiting: { readonly count: number; readonly resolve: () => void }[] = [];
   const connections = new Map<unknown, number>();
 
   const server = createServer((incoming, response) => {
-    void read(incoming).then((text) => {
+    void read(incoming).then(async (text) => {
       const [path = "", query = ""] = (incoming.url ?? "").replace(/^\/api\/v4/, "").split("?");
       if (!connections.has(incoming.socket)) connections.set(incoming.socket, connections.size);
       const request: SeenRequest = {
@@ -57,7 +57,7 @@ export async function startScriptedGitLab(): Promise<ScriptedGitLab> {
       seen.push(request);
       const replies = scripts.get(`${request.method} ${path}`) ?? [];
       const next = (replies.length > 1 ? replies.shift() : replies[0]) ?? { status: 404, json: { error: "404 Not Found" } };
-      give(typeof next === "function" ? next(request) : next, response);
+      give(typeof next === "function" ? await next(request) : next, response);
       for (const { count, resolve } of waiting) if (seen.length >= count) resolve();
     });
   });
@@ -99,7 +99,7 @@ function give(reply: Reply, response: ServerResponse): void {
 export interface World {
   readonly gitlab: ScriptedGitLab;
   readonly forge: ForgePort;
-  readonly clock: TestClock;
+  readonly clock: HurriedClock;
   /** By reference; `env:TOKEN` is there from the start. */
   readonly secrets: Map<string, string>;
   connection(scope?: Scope): Connection;
@@ -110,7 +110,7 @@ export const token = "glpat-not-a-real-token";
 /** Is stopped when the test has ended. */
 export async function startWorld(limits: Partial<ForgeLimits> = {}): Promise<World> {
   const gitlab = await startScriptedGitLab();
-  const clock = createTestClock(limits.requestMs ?? defaultForgeLimits.requestMs);
+  const clock = new HurriedClock(limits.requestMs ?? defaultForgeLimits.requestMs);
   const secrets = new Map([["env:TOKEN", token]]);
   const resolveSecret = (ref: string) => secrets.get(ref) ?? "";
   const forge = createGitLabForge({ clock, random: { next: () => 0.5, hex: () => "" }, resolveSecret, limits });

@@ -53,7 +53,7 @@ describe("making a runner", () => {
     const making = forge.makeRunner(connection(), request);
     const refused = expect(making).rejects.toMatchObject({ code: "FR-FORGE-UNREACHABLE", details: { sent: true } });
     await gitlab.untilSeen(1);
-    clock.advance(10_000);
+    await clock.advance(10_000);
     await refused;
     expect(gitlab.seen).toHaveLength(1);
   });

@@ -66,7 +66,7 @@ describe("a request to GitLab", () => {
     world.gitlab.script(path, "hang", { json: aJob() });
     const reading = read(world);
     await world.gitlab.untilSeen(1);
-    world.clock.advance(10_000);
+    await world.clock.advance(10_000);
     expect(await reading).toMatchObject({ jobId: 41_977 });
   });
 
@@ -79,9 +79,9 @@ describe("a request to GitLab", () => {
       message: `connection "harbour" (${world.gitlab.url}): reading job 41977 of project 380: not answered within 14 s`,
     });
     await world.gitlab.untilSeen(1);
-    world.clock.advance(14_000);
+    await world.clock.advance(14_000);
     await refused;
-    expect(world.clock.waiting()).toBe(0);
+    expect(world.clock.waiting).toBe(0);
   });
 
   it("is not sent on to another address", async () => {
@@ -194,7 +194,7 @@ describe("requests of one connection", () => {
     const other = world.forge.readJob({ ...world.connection(), name: "other" }, 380, 3);
     expect(await other).toMatchObject({ jobId: 3 });
     expect(world.gitlab.seen).toHaveLength(3);
-    world.clock.advance(10_000);
+    await world.clock.advance(10_000);
     expect(await third).toMatchObject({ jobId: 3 });
     await world.forge.stop();
     await Promise.all(slow);
@@ -221,7 +221,7 @@ describe("stopping", () => {
     world.gitlab.script(path, { status: 500, json: {} }, "hang");
     const stopped = { code: "FR-FORGE-UNREACHABLE", message: expect.stringContaining("not done, because the service stops") };
     const pausing = expect(read(world)).rejects.toMatchObject(stopped);
-    await vi.waitFor(() => expect(world.clock.waiting()).toBe(2), { interval: 5 });
+    await vi.waitFor(() => expect(world.clock.waiting).toBe(2), { interval: 5 });
     await world.gitlab.untilSeen(1);
     const running = expect(read(world)).rejects.toMatchObject(stopped);
     await world.gitlab.untilSeen(2);
@@ -229,7 +229,7 @@ describe("stopping", () => {
     await world.forge.stop();
     await Promise.all([pausing, running, waiting]);
     await expect(read(world)).rejects.toMatchObject(stopped);
-    expect(world.clock.waiting()).toBe(0);
+    expect(world.clock.waiting).toBe(0);
     await world.forge.stop();
   });
 });

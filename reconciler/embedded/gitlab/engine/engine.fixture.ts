@@ -1,5 +1,6 @@
+import { ManualClock } from "../../../model/manual-clock.fixture.js";
+import { seededRandom } from "../../host/seeded-random.js";
 import type { JobDefinition, PipelineDefinition } from "../ci-file/definition.js";
-import { ManualClock, seededRandom } from "../manual-clock.fixture.js";
 import type { Change } from "./changes.js";
 import { createEngine, type Engine } from "./engine.js";
 import type { NewPipeline } from "./new-run.js";

@@ -1,6 +1,6 @@
 import { createHmac } from "node:crypto";
 import { describe, expect, it } from "vitest";
-import { seededRandom } from "../manual-clock.fixture.js";
+import { seededRandom } from "../../host/seeded-random.js";
 import { headersOf, uuid } from "./headers.js";
 
 const delivery = { event: "Job Hook", body: '{"a":1}', idempotencyKey: "key-1", token: undefined, signingToken: undefined };

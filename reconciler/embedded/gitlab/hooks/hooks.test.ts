@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { ManualClock } from "../../../model/manual-clock.fixture.js";
+import { until } from "../../../model/until.fixture.js";
 import { type Json, oneJob, type Receiver, startReceiver, startTestGitLab, type TestGitLab } from "../gitlab.fixture.js";
-import { ManualClock, until } from "../manual-clock.fixture.js";
 
 async function withHook(settings: Readonly<Record<string, unknown>> = {}, clock?: ManualClock) {
   const world = await startTestGitLab(clock);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { ManualClock } from "../../../model/manual-clock.fixture.js";
+import { until } from "../../../model/until.fixture.js";
 import { oneJob, startTestGitLab } from "../gitlab.fixture.js";
-import { ManualClock, until } from "../manual-clock.fixture.js";
 
 describe("the dials", () => {
   it("are set over HTTP, tell what they are, and refuse what they do not know", async () => {

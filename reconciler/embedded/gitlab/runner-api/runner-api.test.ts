@@ -1,7 +1,8 @@
 import { crc32 } from "node:zlib";
 import { describe, expect, it } from "vitest";
+import { ManualClock } from "../../../model/manual-clock.fixture.js";
+import { until } from "../../../model/until.fixture.js";
 import { type Json, startTestGitLab, type TestGitLab } from "../gitlab.fixture.js";
-import { ManualClock, until } from "../manual-clock.fixture.js";
 
 const request = ({ bare }: TestGitLab, token: string, body: Readonly<Record<string, unknown>> = {}) =>
   bare("POST", "/api/v4/jobs/request", {}, { token, system_id: "s_1", ...body });
