@@ -2,8 +2,9 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { systemRandom } from "../control/random.js";
 import { MemoryDriver } from "../embedded/host/memory-driver.js";
 import { type EmbeddedHost, startEmbeddedHost } from "../embedded/host/start-embedded-host.js";
-import { fleetInput, oneOfEach, until } from "../http/listeners.fixture.js";
+import { fleetInput, oneOfEach } from "../http/listeners.fixture.js";
 import { systemClock } from "../model/clock.js";
+import { until } from "../model/until.fixture.js";
 import { type CliWorld, startCliWorld } from "./cli-world.fixture.js";
 
 let host: EmbeddedHost;

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { fleetInput, oneOfEach, until } from "../http/listeners.fixture.js";
+import { fleetInput, oneOfEach } from "../http/listeners.fixture.js";
+import { until } from "../model/until.fixture.js";
 import { type CliWorld, startCliWorld } from "./cli-world.fixture.js";
 
 const waiting = {
@@ -20,15 +21,21 @@ const waiting = {
 let world: CliWorld;
 
 beforeAll(async () => {
-  world = await startCliWorld([waiting, { ...waiting, id: 102, tag_list: ["vm", "gpu"] }]);
+  const others = [
+    { ...waiting, id: 102, tag_list: ["vm", "gpu"] },
+    { ...waiting, id: 103, tag_list: ["vm", "2cpu-2gb"] },
+    { ...waiting, id: 104, tag_list: ["vm", "16cpu-2gb"] },
+  ];
+  world = await startCliWorld([waiting, ...others]);
   const fleet = {
     ...fleetInput,
     hosts: [{ ...oneOfEach.host, endpoint: "127.0.0.1:1" }],
     connections: [{ ...oneOfEach.connection, url: world.gitlabUrl }],
+    pools: [{ ...oneOfEach.pool, limits: { vcpu: 4, memoryMb: 8192 } }],
   };
   expect((await world.run(["apply", "-f", "-"], { input: JSON.stringify(fleet) })).code).toBe(0);
   const reason = (id: number) => world.service.store.get("job", `gitlab/380/${id}`)?.value.waitingReason;
-  await until(() => reason(101) !== undefined && reason(102) !== undefined, "the jobs are known and explained");
+  await until(() => [101, 102, 103, 104].every((id) => reason(id) !== undefined), "the jobs are known and explained");
   await until(async () => (await world.run(["get", "hosts"])).out.includes("FR-HOST-UNREACHABLE"), "the host was asked");
 });
 afterAll(() => world.stop());
@@ -60,6 +67,13 @@ describe("explain", () => {
     const { out } = await world.run(["explain", "gitlab/380/102"]);
     expect(out).toContain("(FR-NO-POOL)");
     expect(out).toContain('- pool "small" does not take it: it lacks the tag gpu\n');
+  });
+
+  it("knows sizes that jobs ask for by tag, and why one is not given", async () => {
+    expect((await world.run(["explain", "103"])).out).toContain('- it is for pool "small", size "2cpu-2gb" (2 vCPU, 2048 MiB)\n');
+    const { out } = await world.run(["explain", "104"]);
+    expect(out).toContain("(FR-SIZE-REFUSED)");
+    expect(out).toMatch(/^- pool "small" does not give "16cpu-2gb": /m);
   });
 
   it("is data too, and an unknown job is not found", async () => {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { aMicrovm, fleetInput, until } from "../http/listeners.fixture.js";
+import { aMicrovm, fleetInput } from "../http/listeners.fixture.js";
+import { until } from "../model/until.fixture.js";
 import { type CliWorld, startCliWorld } from "./cli-world.fixture.js";
 import { parseDuration } from "./parse-duration.js";
 
