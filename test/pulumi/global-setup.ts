@@ -1,5 +1,6 @@
-import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, realpathSync, writeFileSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -25,7 +26,7 @@ declare module "vitest" {
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
 /** Packs the package as it would be published and installs it once, for all tests; skips both without a Pulumi. */
-export default function setUp(vitest: TestProject): (() => void) | undefined {
+export default async function setUp(vitest: TestProject): Promise<(() => Promise<void>) | undefined> {
   const found = findPulumi();
   if (found.kind === "missing") {
     if (process.env.CI === "true") throw new Error(found.reason);
@@ -34,7 +35,7 @@ export default function setUp(vitest: TestProject): (() => void) | undefined {
     return undefined;
   }
   const folder = realpathSync(mkdtempSync(join(tmpdir(), "firerunner-pulumi-")));
-  const tearDown = () => rmSync(folder, { recursive: true, force: true });
+  const tearDown = () => rm(folder, { recursive: true, force: true });
   try {
     const tarball = pack(folder);
     const project = join(folder, "project");
@@ -42,7 +43,7 @@ export default function setUp(vitest: TestProject): (() => void) | undefined {
     npm(project, "install", tarball, "@pulumi/pulumi@3.248.0", "typescript@5.9.3", "@types/node@20.19.0");
     vitest.provide("pulumi", { bin: found.folder, project, tarball });
   } catch (caught) {
-    tearDown();
+    await tearDown();
     throw caught;
   }
   return tearDown;
@@ -77,5 +78,7 @@ function writeStockProject(project: string): void {
 
 function npm(cwd: string, ...args: readonly string[]): void {
   const flags = ["--silent", "--no-audit", "--no-fund", "--prefer-offline"];
-  execFileSync("npm", [...args, ...flags], { cwd, stdio: ["ignore", "ignore", "inherit"], timeout: 300_000 });
+  const { status, stdout, stderr } = spawnSync("npm", [...args, ...flags], { cwd, encoding: "utf8", timeout: 300_000 });
+  // The compiler writes what it refuses to standard output.
+  if (status !== 0) throw new Error(`npm ${args.join(" ")} failed:\n${stdout}${stderr}`);
 }

@@ -21,8 +21,7 @@ describePulumi("real jobs on declared capacity", () => {
       ...fleet.config,
     });
     await stack.up();
-    const outputs = JSON.parse((await stack.run(["stack", "output", "--json", "--stack", "dev"])).output) as Record<string, unknown>;
-    expect(outputs).toMatchObject({ webhookPath: "/webhooks/gitlab/gitlab", usable: true, reachable: [true, true] });
+    expect(await stack.outputs()).toMatchObject({ webhookPath: "/webhooks/gitlab/gitlab", usable: true, reachable: [true, true] });
 
     const opened = join(fleet.directory, "opened");
     const waits = `while [ ! -e ${opened} ]; do sleep 0.2; done; echo it was opened`;

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { declaredSchemas } from "../../reconciler/model/declared.js";
 import { type FleetWorld, startFleetWorld } from "./fleet-world.fixture.js";
 import { leaks } from "./leaks.fixture.js";
 import { createStack, describePulumi, type Run, type Stack } from "./stack.fixture.js";
@@ -15,11 +16,13 @@ const changedInPlace = {
     "runUntagged",
     "sizes",
     "size",
+    "limits",
     "minIdle",
     "idleTimeS",
     "maxMicrovms",
     "maxJobTimeoutS",
     "bootTimeoutS",
+    "createTries",
     "priority",
     "placement",
     "timeouts",
@@ -28,6 +31,8 @@ const changedInPlace = {
 
 /** What cannot change in place. */
 const replaced = { FlintlockHost: ["name", "endpoint"], MicrovmImage: ["name"], GitLabConnection: ["name"], RunnerPool: ["name"] } as const;
+
+const kinds = { FlintlockHost: "host", MicrovmImage: "image", GitLabConnection: "connection", RunnerPool: "pool" } as const;
 
 const all = (of: Readonly<Record<string, readonly string[]>>): readonly string[] =>
   Object.entries(of).flatMap(([type, inputs]) => inputs.map((input) => `${type}.${input}`));
@@ -55,8 +60,8 @@ const base = {
   }),
   RunnerPool: () => ({
     connection: connections[0].name, image: images[0].name, tags: ["never"], runUntagged: false,
-    sizes: { small: { vcpu: 1, memoryMb: 1024 }, large: { vcpu: 2, memoryMb: 2048 } }, size: "small", minIdle: 0, idleTimeS: 60,
-    maxMicrovms: 2, maxJobTimeoutS: 600, bootTimeoutS: 60, priority: 1, placement: { strategy: "spread", selector: { zone: "x" } },
+    sizes: { small: { vcpu: 1, memoryMb: 1024 }, large: { vcpu: 2, memoryMb: 2048 } }, size: "small", limits: { vcpu: 4, memoryMb: 4096 }, minIdle: 0, idleTimeS: 60,
+    maxMicrovms: 2, maxJobTimeoutS: 600, bootTimeoutS: 60, createTries: 2, priority: 1, placement: { strategy: "spread", selector: { zone: "x" } },
     timeouts: { createS: 50 },
   }),
 };
@@ -75,8 +80,8 @@ const other = {
   },
   RunnerPool: () => ({
     connection: connections[1].name, image: images[1].name, tags: ["never", "ever"], runUntagged: true,
-    sizes: { small: { vcpu: 1, memoryMb: 2048 }, large: { vcpu: 2, memoryMb: 2048 } }, size: "large", minIdle: 1, idleTimeS: 61,
-    maxMicrovms: 3, maxJobTimeoutS: 601, bootTimeoutS: 61, priority: 2, placement: { strategy: "binpack" },
+    sizes: { small: { vcpu: 1, memoryMb: 2048 }, large: { vcpu: 2, memoryMb: 2048 } }, size: "large", limits: { vcpu: 8, memoryMb: 4096 }, minIdle: 1, idleTimeS: 61,
+    maxMicrovms: 3, maxJobTimeoutS: 601, bootTimeoutS: 61, createTries: 3, priority: 2, placement: { strategy: "binpack" },
     timeouts: { createS: 51 }, name: "pool-by-another-name",
   }),
 };
@@ -125,6 +130,13 @@ describePulumi("the life of resources", () => {
   });
 
   const names = [...all(changedInPlace), ...all(replaced)].toSorted();
+
+  it("no input is left out here", () => {
+    for (const type of ["FlintlockHost", "MicrovmImage", "GitLabConnection", "RunnerPool"] as const) {
+      const fields = Object.keys(declaredSchemas[kinds[type]].shape).filter((field) => field !== "kind");
+      expect([...changedInPlace[type], ...replaced[type]]).toEqual(expect.arrayContaining(fields));
+    }
+  });
 
   it("a preview shows everything and makes nothing", async () => {
     const run = kept(await stack.preview());

@@ -50,6 +50,8 @@ export interface StateResource {
 /** A stack with a state of its own, in files. */
 export interface Stack {
   readonly folder: string;
+  /** Where the command keeps what is its own. */
+  readonly home: string;
   /** Replaces the program: CommonJS with `firerunner` and `pulumi` at hand. */
   write(program: string): void;
   /** Runs the command to its end. Rejects when it ends otherwise than expected: 0 when nothing else is said. */
@@ -60,6 +62,8 @@ export interface Stack {
   preview(options?: RunOptions): Promise<Run>;
   refresh(options?: RunOptions): Promise<Run>;
   destroy(options?: RunOptions): Promise<Run>;
+  /** The outputs of the program. */
+  outputs(): Promise<Readonly<Record<string, unknown>>>;
   /** The dynamic resources in the state. */
   resources(): readonly StateResource[];
   /** Every file that the command keeps, by its path: state, its backups and history, configuration, the event log. */
@@ -80,6 +84,10 @@ export interface StackOptions {
   /** A folder with a program and its Pulumi.yaml, instead of one of its own below the shared project. */
   readonly folder?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** What the stack is called: `dev` when left out. */
+  readonly stack?: string;
+  /** Whose state it shares, so that it can refer to that other stack. */
+  readonly beside?: Stack;
   readonly config?: Readonly<Record<string, string>>;
   /** Configuration that is kept encrypted. */
   readonly secrets?: Readonly<Record<string, string>>;
@@ -93,12 +101,13 @@ const firerunner = require("firerunner");
 const runDeadlineMs = 180_000;
 let stacks = 0;
 
-/** Makes a stack called dev. */
+/** Makes a stack. */
 export async function createStack(name: string, options: StackOptions = {}): Promise<Stack> {
   const { bin, project } = ground();
   stacks += 1;
   const folder = options.folder ?? join(project, "stacks", `${name}-${process.pid}-${stacks}`);
-  const home = join(project, "homes", `${name}-${process.pid}-${stacks}`);
+  const home = options.beside?.home ?? join(project, "homes", `${name}-${process.pid}-${stacks}`);
+  const stackName = options.stack ?? "dev";
   const backend = join(home, "backend");
   mkdirSync(folder, { recursive: true });
   mkdirSync(backend, { recursive: true });
@@ -140,7 +149,7 @@ export async function createStack(name: string, options: StackOptions = {}): Pro
   }
   async function operate(command: string, options: RunOptions = {}): Promise<Run> {
     rmSync(events, { force: true });
-    return run([command, "--stack", "dev", "--event-log", events, ...(options.args ?? [])], options);
+    return run([command, "--stack", stackName, "--event-log", events, ...(options.args ?? [])], options);
   }
 
   if (options.folder === undefined) {
@@ -149,11 +158,12 @@ export async function createStack(name: string, options: StackOptions = {}): Pro
     writeFileSync(join(folder, "package.json"), JSON.stringify({ name, main: "index.js", private: true }));
   }
   if (options.program !== undefined) write(options.program);
-  await run(["stack", "init", "dev"]);
+  await run(["stack", "init", stackName]);
   const set = [...flags("--plaintext", options.config ?? {}), ...flags("--secret", options.secrets ?? {})];
-  if (set.length > 0) await run(["config", "set-all", "--stack", "dev", ...set]);
+  if (set.length > 0) await run(["config", "set-all", "--stack", stackName, ...set]);
   return {
     folder,
+    home,
     write,
     run,
     start,
@@ -161,6 +171,10 @@ export async function createStack(name: string, options: StackOptions = {}): Pro
     preview: (runOptions) => operate("preview", runOptions),
     refresh: (runOptions) => operate("refresh", { ...runOptions, args: ["--skip-preview", ...(runOptions?.args ?? [])] }),
     destroy: (runOptions) => operate("destroy", { ...runOptions, args: ["--skip-preview", ...(runOptions?.args ?? [])] }),
+    async outputs() {
+      const { output } = await run(["stack", "output", "--json", "--stack", stackName]);
+      return JSON.parse(output) as Readonly<Record<string, unknown>>;
+    },
     resources: () => readResources(backend),
     everythingKept: () => Object.fromEntries([home, folder].flatMap(filesBelow).map(([path, text]) => [path, withoutDebug(text)])),
   };

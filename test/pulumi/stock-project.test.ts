@@ -35,8 +35,7 @@ describePulumi("the packed package in projects as people have them", () => {
 
   async function upAndDown(stack: Stack): Promise<void> {
     await stack.up();
-    const outputs = JSON.parse((await stack.run(["stack", "output", "--json", "--stack", "dev"])).output) as Record<string, unknown>;
-    expect(outputs).toMatchObject({ named: expect.stringMatching(/^called shell-[0-9a-f]+$/), same: true });
+    expect(await stack.outputs()).toMatchObject({ named: expect.stringMatching(/^called shell-[0-9a-f]+$/), same: true });
     expect(await world.declared()).toBe(1);
     await stack.destroy();
     expect(await world.declared()).toBe(0);
