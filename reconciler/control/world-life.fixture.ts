@@ -18,7 +18,7 @@ export async function live(seed: number): Promise<World> {
   );
   const limits = { maxJobTimeoutS: 300, bootTimeoutS: 60, idleTimeS: 20 };
   await world.declare(hosts, [
-    aPool({ ...limits, maxMicrovms: random.between(1, 6), minIdle: random.between(0, 1) }),
+    aPool({ ...limits, maxMicrovms: random.between(1, 6), minIdle: random.between(0, 1), limits: { vcpu: 2, memoryMb: 4096 } }),
     aPool({ ...limits, name: "other", tags: ["other"], maxMicrovms: random.between(1, 3), priority: 1 }),
   ]);
   world.start();
@@ -49,6 +49,8 @@ export async function live(seed: number): Promise<World> {
   }
   const operator = new WorldRandom(seed ^ 0x09e7a7e);
   for (const host of hosts) operateOn(world, host.name, operator);
+  for (let n = operator.chance(0.3) ? 2 : 0; n > 0; n--)
+    world.clock.after(operator.between(0, minute), () => world.forge.push(["vm", "2cpu-2gb"], 2_000, "success"));
   await world.run(90_000);
   world.calmDown();
   world.undo();

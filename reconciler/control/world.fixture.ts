@@ -24,6 +24,8 @@ interface ServiceProcess {
 
 interface Life {
   alive: boolean;
+  /** It was told to end: it decides nothing any more, and finishes what it has begun. */
+  stopping: boolean;
 }
 
 /** The whole world in one thread: the real loop, and everything around it made of one seed. */
@@ -94,9 +96,9 @@ export class World {
     await this.store.commit({ writes: this.declared });
   }
 
-  /** Since when a process that lives has been at work. */
+  /** Since when a process that lives has been at work, and still decides. */
   get workingSince(): number | undefined {
-    return this.alive()[0]?.startedAt;
+    return this.alive().find(({ life }) => !life.stopping)?.startedAt;
   }
 
   // The front door, as guests and hooks meet it.
@@ -112,7 +114,7 @@ export class World {
   /** One more service process; the others, if any live, are its peers. */
   start(): void {
     const heard = new Map<string, number>();
-    const life: Life = { alive: true };
+    const life: Life = { alive: true, stopping: false };
     const random = new WorldRandom(this.seed * 1_000 + this.processes.length);
     const holder = `process-${this.processes.length + 1}`;
     const loop = startReconciler(
@@ -181,6 +183,7 @@ export class World {
   /** The oldest process ends as it should. */
   async stop(): Promise<void> {
     const [oldest] = this.alive();
+    if (oldest !== undefined) oldest.life.stopping = true;
     await oldest?.loop.stop();
     if (oldest !== undefined) oldest.life.alive = false;
     this.note("a process has stopped");

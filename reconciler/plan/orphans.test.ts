@@ -61,12 +61,13 @@ describe("what bears no true mark", () => {
     const { conditions, microvms, decided } = look([foreign]);
     expect(conditions).toMatchObject([{ subject: { kind: "host", name: "host-a" }, type: "ForeignMicrovms", count: 1 }]);
     expect(microvms).toEqual([]);
+    expect(decided.events).toMatchObject([{ type: "ForeignMicrovms", message: expect.stringContaining("uid-vm-stray") }]);
     expect(decided.effects).toEqual([]);
   });
 
   it("is reported once, and no longer when it is gone", () => {
     const { conditions } = look([foreign]);
-    expect(look([foreign], { conditions }).decided.decisions).toEqual([]);
+    expect(look([foreign], { conditions }).decided).toMatchObject({ decisions: [], events: [] });
     expect(look([], { conditions }).conditions).toEqual([]);
   });
 });

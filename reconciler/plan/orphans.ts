@@ -86,5 +86,6 @@ function reportForeign(draft: Draft, host: string, uids: readonly string[]): voi
   }
   const message = `without a true mark in our namespace: ${uids.toSorted().slice(0, 5).join(", ")}`;
   if (known?.message === message && known.count === uids.length) return;
+  if (known === undefined) draft.event("ForeignMicrovms", subject.subject, message);
   draft.putCondition({ ...subject, status: true, reason: "NoTrueMark", message, observedAt: draft.now, count: uids.length });
 }
