@@ -81,6 +81,17 @@ describe("metrics of a store", () => {
     expect(await metrics.read()).not.toContain('phase="parked"');
   });
 
+  it("count of how many a condition is true", async () => {
+    const store = new Shelf();
+    const metrics = createMetrics();
+    watchStore(store, metrics);
+    for (const [name, status] of Object.entries({ a: true, b: true, c: false })) {
+      const subject = { kind: "microvm", name };
+      store.put("condition", `microvm/${name}/DeleteStuck`, { subject, type: "DeleteStuck", status });
+    }
+    expect(sample(await metrics.read(), 'firerunner_conditions{type="DeleteStuck"}')).toBe(2);
+  });
+
   it("have a registry for each service, and every name from the start", async () => {
     const [one, other] = [createMetrics(), createMetrics()];
     one.webhook("gl", "hinted");
@@ -93,6 +104,7 @@ describe("metrics of a store", () => {
     expect(await other.read()).not.toContain("hinted");
     for (const name of [
       "firerunner_jobs_total",
+      "firerunner_conditions",
       "firerunner_vms_active",
       "firerunner_vm_creation_duration_seconds",
       "firerunner_job_duration_seconds",

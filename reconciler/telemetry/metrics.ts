@@ -7,6 +7,12 @@ export interface VmCount {
   readonly count: number;
 }
 
+/** How many subjects a condition is true of. */
+export interface ConditionCount {
+  readonly type: string;
+  readonly count: number;
+}
+
 /** What the service counts and measures; one instance per service, nothing is global. */
 export interface Metrics {
   /** `firerunner_jobs_total`: a job that the forge calls finished. */
@@ -23,6 +29,8 @@ export interface Metrics {
   effect(effect: string, outcome: string): void;
   /** `firerunner_vms_active` is asked of `source` whenever metrics are read. */
   countVms(source: () => readonly VmCount[]): void;
+  /** `firerunner_conditions` is asked of `source` whenever metrics are read. */
+  countConditions(source: () => readonly ConditionCount[]): void;
   readonly contentType: string;
   /** Everything in Prometheus' text format. */
   read(): Promise<string>;
@@ -46,6 +54,17 @@ export function createMetrics(): Metrics {
     collect() {
       this.reset();
       for (const { pool, phase, count } of countVms()) this.set({ pool, phase }, count);
+    },
+  });
+  let countConditions: () => readonly ConditionCount[] = () => [];
+  new Gauge({
+    name: "firerunner_conditions",
+    help: "Hosts, microVMs and others of which a condition is true, by its type.",
+    labelNames: ["type"],
+    registers,
+    collect() {
+      this.reset();
+      for (const { type, count } of countConditions()) this.set({ type }, count);
     },
   });
   const vmCreation = new Histogram({
@@ -87,6 +106,9 @@ export function createMetrics(): Metrics {
     effect: (effect, outcome) => effects.inc({ effect, outcome }),
     countVms(source) {
       countVms = source;
+    },
+    countConditions(source) {
+      countConditions = source;
     },
     contentType: registry.contentType,
     read: () => registry.metrics(),

@@ -1,7 +1,8 @@
+import type { Condition } from "../model/condition.js";
 import { isFinished } from "../model/job.js";
 import type { Microvm } from "../model/microvm.js";
 import type { Kind, Records } from "../model/records.js";
-import type { Metrics, VmCount } from "./metrics.js";
+import type { ConditionCount, Metrics, VmCount } from "./metrics.js";
 
 /** What of a store the metrics are derived from. */
 export interface WatchedStore {
@@ -52,6 +53,7 @@ export function watchStore(store: WatchedStore, metrics: Metrics): () => void {
   }
 
   metrics.countVms(() => countVms(store.list("microvm").map(({ value }) => value)));
+  metrics.countConditions(() => countConditions(store.list("condition").map(({ value }) => value)));
   return store.watch(({ changed }) => {
     for (const { kind, key } of changed) {
       if (kind === "job") jobChanged(key);
@@ -70,4 +72,10 @@ function countVms(vms: readonly Microvm[]): readonly VmCount[] {
     counts.set(key, { pool, phase, count: (counts.get(key)?.count ?? 0) + 1 });
   }
   return [...counts.values()];
+}
+
+function countConditions(conditions: readonly Condition[]): readonly ConditionCount[] {
+  const counts = new Map<string, number>();
+  for (const { type, status } of conditions) if (status) counts.set(type, (counts.get(type) ?? 0) + 1);
+  return [...counts].map(([type, count]) => ({ type, count }));
 }
