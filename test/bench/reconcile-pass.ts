@@ -65,6 +65,11 @@ async function world(shape: FleetShape): Promise<PassWorld> {
   const guest: GuestPort = { bootMetadata: () => ({}), readMark: () => undefined, lastHeardAt: () => now - 5_000 };
   const schedules = { pollMs: 10_000, listHostsMs: 10_000, sweepMs: 60_000, settleMs: 5_000 };
   const from = { store, soft, guest, clock, random, owner, listeningSince: now - 3_600_000, schedules };
+  // What is judged of hosts is written once; from then on it stands.
+  const conditions = plan(observe(from)).decisions.flatMap((decided) =>
+    decided.kind === "condition" && decided.value !== null ? [{ ...decided, value: decided.value, expect: "absent" } as const] : [],
+  );
+  await store.commit({ writes: conditions });
   return { store, pass: () => plan(observe(from)) };
 }
 
