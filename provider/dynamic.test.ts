@@ -69,7 +69,7 @@ describe("in the engine's own process for dynamic resources", () => {
   });
 
   it("a refusal names the property, the value and what is accepted", async () => {
-    const news = withLoader("RunnerPool", { ...inputsOf.RunnerPool, sizes: { small: { vcpu: 3, memoryMb: 512 } } });
+    const news = withLoader("RunnerPool", { ...inputsOf.RunnerPool, sizes: { small: { vcpu: 3, memoryMb: 1024 } } });
     expect((await engine.call("check", { olds: {}, news })).failures).toEqual([
       { property: "sizes.small.vcpu", reason: "3 is refused: must be 1 or an even number" },
     ]);

@@ -90,7 +90,7 @@ export async function placeMicrovm(store: Store): Promise<() => Promise<void>> {
     connection: "gitlab",
     image: "base",
     sizeName: "small",
-    size: { vcpu: 1, memoryMb: 512 },
+    size: { vcpu: 1, memoryMb: 1024 },
     host: "rack-1",
     mac: "02:00:00:00:00:01",
     phase: "busy",

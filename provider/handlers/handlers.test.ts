@@ -154,7 +154,7 @@ describe("changes", () => {
 
   it("are no changes when only the order of a pool's sizes differs: states do not keep it", async () => {
     await declareNeeds("RunnerPool");
-    const sizes = { large: { vcpu: 4, memoryMb: 4096 }, small: { vcpu: 1, memoryMb: 512 } };
+    const sizes = { large: { vcpu: 4, memoryMb: 4096 }, small: { vcpu: 1, memoryMb: 1024 } };
     const { inputs, outs } = await made(poolHandler, { ...oneOfEach.pool, sizes });
     expect(Object.keys(world.store.get("pool", "small")?.value.spec.sizes ?? {})).toEqual(["small", "large"]);
     expect(poolHandler.diff(outs, { ...inputs, sizes: { small: sizes.small, large: sizes.large } }).changed).toEqual([]);
@@ -169,7 +169,7 @@ describe("checking", () => {
     const sizes = { small: { vcpu: 3, memoryMb: 64 } };
     expect(await failuresOf(poolHandler, { ...oneOfEach.pool, sizes, colour: "red", timeouts: { deleteS: -1 } })).toEqual([
       expect.stringContaining("sizes.small.vcpu: 3 is refused: must be 1 or an even number"),
-      expect.stringContaining("sizes.small.memoryMb: 64 is refused: must be at least 128"),
+      expect.stringContaining("sizes.small.memoryMb: 64 is refused: must be at least 1024"),
       "colour: is not a known field",
       expect.stringContaining("timeouts.deleteS: -1 is refused: must be above 0"),
     ]);

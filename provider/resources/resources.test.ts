@@ -60,7 +60,7 @@ const poolArgs: RunnerPoolArgs = {
   connection: "gitlab",
   image: "base",
   tags: ["vm"],
-  sizes: { small: { vcpu: 1, memoryMb: 512 } },
+  sizes: { small: { vcpu: 1, memoryMb: 1024 } },
   size: "small",
   maxMicrovms: 2,
 };

@@ -46,7 +46,7 @@ describe("explain", () => {
     expect(code).toBe(0);
     expect(out).toMatch(/^job gitlab\/380\/101 \(pending\): it waits: .+ \(FR-[A-Z-]+\)\n/);
     expect(out).toMatch(/^- connection "gitlab" was read \d+ s ago$/m);
-    expect(out).toContain('- it is for pool "small", size "small" (1 vCPU, 512 MiB)\n- 0 jobs of this pool and size wait for longer\n');
+    expect(out).toContain('- it is for pool "small", size "small" (1 vCPU, 1024 MiB)\n- 0 jobs of this pool and size wait for longer\n');
     expect(out).toContain('- pool "small" has 0 of 2 microVMs, 0 of them on their way out\n');
     expect(out).toMatch(/^- host "rack-1": it does not answer: FR-HOST-UNREACHABLE/m);
     expect(out).toMatch(/\nAT +WHAT +AFTER\n2026-02-03T04:05:06Z +created\n/);

@@ -131,7 +131,7 @@ describe("apply", () => {
     ],
     [
       "a negative size",
-      () => ({ pools: [{ ...oneOfEach.pool, sizes: { small: { vcpu: -2, memoryMb: 512 } } }] }),
+      () => ({ pools: [{ ...oneOfEach.pool, sizes: { small: { vcpu: -2, memoryMb: 1024 } } }] }),
       /fleet.yaml:\d+: pools\[0\]\.sizes\.small\.vcpu: -2 is refused: must be above 0$/,
     ],
     [
@@ -233,7 +233,7 @@ describe("what the service has learned of its forge", () => {
     ["hosts", /^rack-1 +127\.0\.0\.1:1 +FR-HOST-UNREACHABLE +open +0\/8 +0\/8 +0M\/16G +unknown$/m],
     ["images", /^base +registry\.example\/rootfs:1 +registry\.example\/kernel:6\.1 +amd64$/m],
     ["connections", /^gitlab +gitlab +http:\S+ +project 380 +ok$/m],
-    ["pools", /^small +gitlab +base +0\/3 +open +0 +vm +small=1x512M$/m],
+    ["pools", /^small +gitlab +base +0\/3 +open +0 +vm +small=1x1G$/m],
     ["vms", /^$/],
     ["events", /^AT +TYPE +SUBJECT +MESSAGE\n(.*\n)*\S+Z +HostCordoned +host\/rack-1 +for a new disk$/m],
   ])("get %s", async (kind, expected) => {

@@ -229,7 +229,7 @@ describe("a fleet", () => {
     ["a wrong field", { hosts: [{ ...host, endpiont: "x" }] }, "fleet: hosts[0].endpiont: is not a known field"],
     [
       "a negative size",
-      { pools: [{ ...pool, sizes: { small: { vcpu: -1, memoryMb: 512 } } }] },
+      { pools: [{ ...pool, sizes: { small: { vcpu: -1, memoryMb: 1024 } } }] },
       "fleet: pools[0].sizes.small.vcpu: -1 is refused: must be above 0",
     ],
     ["an unknown image", { pools: [{ ...pool, image: "nope" }] }, 'pools[0].image: "nope" is refused: no such image'],

@@ -181,7 +181,7 @@ describe("a host's status", () => {
       reachable: "unknown",
       message: "this process does not lead",
       standing: "cordoned",
-      used: { vcpu: 1, memoryMb: 512, microvms: 1 },
+      used: { vcpu: 1, memoryMb: 1024, microvms: 1 },
       total: { vcpu: 8, memoryMb: 16_384, microvms: 8 },
       operations: [{ operation: "cordon" }],
       conditions: [],

@@ -1,10 +1,13 @@
 import { z } from "zod";
 import { countSchema, labelsSchema, nameSchema, tagSchema } from "./fields.js";
 
+/** Flintlock boots nothing smaller, and nothing larger. */
+const memoryMbSchema = countSchema.min(1024, "must be at least 1024, the least that Flintlock boots").max(32_768, "must be at most 32768");
+
 /** How big a microVM is. vCPUs are 1 or even, and at most 32, as Firecracker accepts them. */
 export const sizeSchema = z.strictObject({
   vcpu: countSchema.max(32, "must be at most 32").refine((n) => n === 1 || n % 2 === 0, "must be 1 or an even number"),
-  memoryMb: countSchema.min(128, "must be at least 128").max(32_768, "must be at most 32768"),
+  memoryMb: memoryMbSchema,
 });
 export type Size = z.output<typeof sizeSchema>;
 
@@ -22,9 +25,7 @@ export const poolSchema = z
     /** The size of jobs whose tags ask for none. */
     size: tagSchema,
     /** The largest size that a job may ask for by a tag such as `4cpu-8gb`. Without it, jobs get the named sizes and no other. */
-    limits: z
-      .strictObject({ vcpu: countSchema.max(32, "must be at most 32"), memoryMb: countSchema.max(32_768, "must be at most 32768") })
-      .optional(),
+    limits: z.strictObject({ vcpu: countSchema.max(32, "must be at most 32"), memoryMb: memoryMbSchema }).optional(),
     /** How many claimed microVMs without a credential are kept ready. */
     minIdle: z.int().nonnegative("must be 0 or more").default(0),
     /** How long a microVM beyond `minIdle` may idle. */

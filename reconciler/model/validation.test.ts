@@ -27,6 +27,16 @@ describe("a refusal names the field, the value and what is accepted", () => {
     ["an unknown field", { ...pool, colour: "red" }, "it: colour: is not a known field"],
     ["a negative size", { ...pool, sizes: { small: { ...size, vcpu: -1 } } }, "it: sizes.small.vcpu: -1 is refused: must be above 0"],
     ["an odd size", { ...pool, sizes: { small: { ...size, vcpu: 3 } } }, "it: sizes.small.vcpu: 3 is refused: must be 1 or an even number"],
+    [
+      "a size that no host boots",
+      { ...pool, sizes: { small: { ...size, memoryMb: 1023 } } },
+      "it: sizes.small.memoryMb: 1023 is refused: must be at least 1024, the least that Flintlock boots",
+    ],
+    [
+      "limits that no host boots",
+      { ...pool, limits: { vcpu: 1, memoryMb: 1023 } },
+      "it: limits.memoryMb: 1023 is refused: must be at least 1024",
+    ],
     ["a default that is no size", { ...pool, size: "huge" }, 'it: size: "huge" is refused: must be one of the sizes: small'],
     ["more warm than allowed", { ...pool, minIdle: 3 }, "it: minIdle: 3 is refused: must be at most maxMicrovms (2)"],
     ["a pool that no job matches", { ...pool, tags: [] }, "it: tags: [] is refused: must name a tag unless runUntagged is true"],
