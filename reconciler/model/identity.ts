@@ -5,7 +5,7 @@ import { nameSchema, tagSchema, timestampSchema } from "./fields.js";
  * A runner in the forge, made for one microVM; the key is the microVM's name.
  * `wanted`: to be made. `ready`: made, its token sealed until delivered. `leaving`: to be paused, checked and deleted.
  */
-export const identityStates = ["wanted", "ready", "leaving"] as const;
+const identityStates = ["wanted", "ready", "leaving"] as const;
 
 export const identitySchema = z.strictObject({
   vm: z.string().min(1),

@@ -29,7 +29,7 @@ export const isFinished = (status: JobStatus): boolean => finished.has(status);
 export const isRunning = (status: JobStatus): boolean => status === "running" || status === "canceling";
 
 /** Why a pending job does not run yet, in words for people, with a documented code. */
-export const waitingReasonSchema = z.strictObject({ code: z.string().regex(/^FR-/), message: z.string() });
+const waitingReasonSchema = z.strictObject({ code: z.string().regex(/^FR-/), message: z.string() });
 export type WaitingReason = z.output<typeof waitingReasonSchema>;
 
 /** A CI job as the forge tells it, and what was decided about it. */

@@ -2,7 +2,7 @@ import { type Logger as PinoLogger, pino } from "pino";
 import { FireRunnerError } from "../model/errors.js";
 import { redactFields, redactText } from "./redact.js";
 
-export const logLevels = ["debug", "info", "warn", "error"] as const;
+const logLevels = ["debug", "info", "warn", "error"] as const;
 export type LogLevel = (typeof logLevels)[number];
 
 /** What a log line tells besides its message: `error`, `connection`, `vm`, `traceId`, … */
