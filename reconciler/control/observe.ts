@@ -66,7 +66,7 @@ export function observe(from: ObserveFrom): Snapshot {
 
 /** What operators did to a host counts by how far it goes, not by when it was done. */
 export function standingOf(operations: readonly Operation[], host: string): HostView["standing"] {
-  const told = new Set(operations.flatMap((told) => (isOf(told, host) ? [told.operation] : [])));
+  const told = new Set(operations.flatMap((one) => (isOf(one, host) ? [one.operation] : [])));
   if (told.has("forget")) return "forgotten";
   if (told.has("drain")) return "draining";
   return told.size > 0 ? "cordoned" : "open";
@@ -74,7 +74,7 @@ export function standingOf(operations: readonly Operation[], host: string): Host
 
 /** When a host's drain ends the jobs that it waits for: the first of the deadlines that were given. */
 function drainDeadlineOf(operations: readonly Operation[], host: string): number | undefined {
-  const deadlines = operations.flatMap((told) => (isOf(told, host) && told.operation === "drain" ? (told.deadlineAt ?? []) : []));
+  const deadlines = operations.flatMap((one) => (isOf(one, host) && one.operation === "drain" ? (one.deadlineAt ?? []) : []));
   return deadlines.length === 0 ? undefined : Math.min(...deadlines);
 }
 

@@ -42,6 +42,11 @@ describe("a host that is drained", () => {
     ]);
   });
 
+  it("waits until a deadline that no calendar knows", () => {
+    const { conditions } = drain(busy(), { drainDeadlineAt: Number.MAX_SAFE_INTEGER }, { identities: [paused] });
+    expect(conditions).toMatchObject([{ type: "Drained", reason: "Draining" }]);
+  });
+
   it("ends them at its deadline, with the reason", () => {
     const { vm, effects } = drain(busy(), { drainDeadlineAt: now }, { identities: [paused] });
     expect(vm).toMatchObject({ phase: "deleting", failure: { code: "FR-HOST-DRAINED" } });

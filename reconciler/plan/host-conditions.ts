@@ -35,7 +35,7 @@ function judgeReachable(draft: Draft, { spec, standing, observation, failedRead 
     return { status: true, reason: "Listed", message: "it answers when it is asked for its microVMs" };
   const why = failedRead === undefined ? "" : `: ${failedRead.message}`;
   if (observation !== undefined) {
-    const message = `it was read last at ${new Date(observation.at).toISOString()}${why}`;
+    const message = `it was read last at ${timeOf(observation.at)}${why}`;
     return { status: false, reason: failedRead?.code ?? "FR-HOST-UNREACHABLE", message };
   }
   if (failedRead !== undefined) return { status: false, reason: failedRead.code, message: `it was not read since this leader began${why}` };
@@ -72,8 +72,7 @@ interface Left {
 
 function judgeDrained({ drainDeadlineAt }: HostView, left: Left | undefined): Judgement {
   if (left === undefined) return { status: true, reason: "Empty", message: "nothing of it is in use any more" };
-  const until =
-    drainDeadlineAt === undefined ? "jobs are waited for" : `jobs are waited for until ${new Date(drainDeadlineAt).toISOString()}`;
+  const until = drainDeadlineAt === undefined ? "jobs are waited for" : `jobs are waited for until ${timeOf(drainDeadlineAt)}`;
   return { status: false, reason: "Draining", message: `microVMs left: ${left.all}, with a job: ${left.withJob}; ${until}` };
 }
 
@@ -122,3 +121,6 @@ function drop(draft: Draft, host: string, type: string): void {
   const key = conditionKey({ subject: { kind: "host", name: host }, type });
   if (draft.conditions.has(key)) draft.dropCondition(key);
 }
+
+/** A time in words; one that is further away than calendars reach is the last that they know. */
+const timeOf = (at: number): string => new Date(Math.min(at, 8.64e15)).toISOString();
