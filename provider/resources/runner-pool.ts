@@ -5,7 +5,7 @@ import { DeclaredResource, type DeclaredResourceArgs, isOfType } from "./declare
 export interface PoolSizeArgs {
   /** Virtual CPUs: 1 or an even number, at most 32. */
   vcpu: pulumi.Input<number>;
-  /** Memory in MiB: 128 to 32768. */
+  /** Memory in MiB: 1024 to 32768. */
   memoryMb: pulumi.Input<number>;
 }
 
