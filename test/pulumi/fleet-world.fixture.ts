@@ -19,7 +19,7 @@ import type { StackOptions } from "./stack.fixture.js";
 export type List = "hosts" | "images" | "connections" | "pools" | "microvms" | "identities";
 
 /** A declared record as the admin API answers it. */
-export interface DeclaredRecord {
+interface DeclaredRecord {
   readonly spec: Readonly<Record<string, unknown>> & { readonly name: string };
   readonly generation: number;
 }

@@ -3,6 +3,7 @@ import { delimiter, dirname, join } from "node:path";
 import { describe, inject } from "vitest";
 import { type Child, startChild } from "../e2e/child.fixture.js";
 import type { Ground } from "./global-setup.js";
+import { killTree } from "./process-tree.fixture.js";
 
 /** `describe` with the real Pulumi; skipped without one, which is an error where CI=true. */
 export function describePulumi(name: string, body: () => void): void {
@@ -17,7 +18,7 @@ export function ground(): Ground {
 }
 
 /** One thing that the engine did, or would do in a preview. */
-export interface Step {
+interface Step {
   readonly op: string;
   readonly type: string;
   readonly name: string;
@@ -70,7 +71,7 @@ export interface Stack {
   everythingKept(): Readonly<Record<string, string>>;
 }
 
-export interface RunOptions {
+interface RunOptions {
   /** `fails`: it must end with an error. */
   readonly expect?: "succeeds" | "fails";
   readonly env?: Readonly<Record<string, string>>;
@@ -97,7 +98,6 @@ const head = `"use strict";
 const pulumi = require("@pulumi/pulumi");
 const firerunner = require("firerunner");
 `;
-/** Killing a run takes what it started with it. */
 const runDeadlineMs = 180_000;
 let stacks = 0;
 
@@ -139,7 +139,7 @@ export async function createStack(name: string, options: StackOptions = {}): Pro
     let late = false;
     const timer = setTimeout(() => {
       late = true;
-      child.signal("SIGINT");
+      killTree(child.pid);
     }, deadlineMs);
     const ended = await child.ended.finally(() => clearTimeout(timer));
     const output = child.output();
