@@ -1,27 +1,19 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { until } from "../../model/until.fixture.js";
 import { startTestGitLab } from "../gitlab/gitlab.fixture.js";
-import { type RunningRunner, startRunner } from "./runner.fixture.js";
-
-let runner: RunningRunner | undefined;
-
-afterEach(async () => {
-  await runner?.stop();
-  runner = undefined;
-});
+import { startRunner } from "./runner.fixture.js";
 
 /** The embedded GitLab with one job of a pushed project, and this runner at work on it. */
 async function runJobOf(ciFile: string) {
   const world = await startTestGitLab();
   const { projectId } = await world.push("root/demo", { ".gitlab-ci.yml": ciFile, "greetings/en.txt": "Hello\n" });
   const { token } = await world.runner(projectId);
-  const started = startRunner({ url: world.gitlab.url }, { token });
-  runner = started;
+  const runner = startRunner({ url: world.gitlab.url }, { token });
   const jobs = async () => (await world.api("GET", `/projects/${projectId}/jobs`)).body;
   const log = async () => (await world.api("GET", `/projects/${projectId}/jobs/${(await jobs())[0].id}/trace`)).text;
-  return { world, projectId, runner: started, jobs, log };
+  return { world, projectId, runner, jobs, log };
 }
 
 test("a pushed project's job runs on its files and variables, and its log and result are GitLab's", async () => {

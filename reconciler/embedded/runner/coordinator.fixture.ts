@@ -1,5 +1,6 @@
 import { createServer, type IncomingHttpHeaders } from "node:http";
 import type { AddressInfo } from "node:net";
+import { onTestFinished } from "vitest";
 
 /** A request as it arrived. */
 export interface Seen {
@@ -26,7 +27,6 @@ export interface ScriptedCoordinator {
   /** The job's log as it was put together from its parts. */
   log(): string;
   of(call: Seen["call"]): readonly Seen[];
-  stop(): Promise<void>;
 }
 
 /** A job that the fixture hands out once. */
@@ -51,7 +51,7 @@ export function variable(key: string, value: string, changes: Readonly<Record<st
   return { key, value, public: true, file: false, masked: false, raw: false, ...changes };
 }
 
-/** A GitLab as far as a runner sees it: hands out `job` once, takes the log and the end; `script` may answer otherwise. */
+/** A GitLab as far as a runner sees it: hands out `job` once, takes the log and the end; `script` may answer otherwise. It ends with the test. */
 export async function startCoordinator(
   job: Readonly<Record<string, unknown>> | undefined,
   script: Script = () => undefined,
@@ -87,15 +87,15 @@ export async function startCoordinator(
     });
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  onTestFinished(async () => {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  });
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
     seen,
     log: () => log.toString(),
     of: (call) => seen.filter((each) => each.call === call),
-    async stop() {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-    },
   };
 }
 

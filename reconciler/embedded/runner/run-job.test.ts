@@ -1,30 +1,17 @@
-import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import { until } from "../../model/until.fixture.js";
-import { aJob, type ScriptedCoordinator, startCoordinator, step, variable } from "./coordinator.fixture.js";
-import { type RunningRunner, runnerToken, startRunner } from "./runner.fixture.js";
-
-let coordinator: ScriptedCoordinator | undefined;
-let runner: RunningRunner | undefined;
-
-afterEach(async () => {
-  await runner?.stop();
-  await coordinator?.stop();
-  runner = undefined;
-  coordinator = undefined;
-});
+import { aJob, startCoordinator, step, variable } from "./coordinator.fixture.js";
+import { makeRepository, type TestRepository } from "./repository.fixture.js";
+import { runnerToken, startRunner } from "./runner.fixture.js";
 
 async function start(job: object) {
   const gitlab = await startCoordinator(aJob(job as Record<string, unknown>));
-  coordinator = gitlab;
-  const started = startRunner(gitlab);
-  runner = started;
-  return { gitlab, runner: started, projectDir: join(started.directory, "builds/0/group/demo") };
+  const runner = startRunner(gitlab);
+  return { gitlab, runner, projectDir: join(runner.directory, "builds/0/group/demo") };
 }
 
 /** Runs the job to its end and gives its log without colours, and its end. */
@@ -220,31 +207,16 @@ describe("processes", () => {
 });
 
 describe("a job's files", () => {
-  let repository = "";
-  let shas: readonly string[] = [];
+  let repository: TestRepository;
 
   beforeEach(() => {
-    repository = mkdtempSync(join(tmpdir(), "fr-repository-"));
-    const git = (...args: readonly string[]) =>
-      execFileSync("git", ["-C", repository, "-c", "user.name=T", "-c", "user.email=t@test", ...args], {
-        encoding: "utf8",
-        stdio: "pipe",
-      }).trim();
-    git("-c", "init.defaultBranch=main", "init", "--quiet");
-    shas = ["first", "second", "third"].map((text) => {
-      writeFileSync(join(repository, "file"), text);
-      git("add", "file");
-      git("commit", "--quiet", "-m", text);
-      return git("rev-parse", "HEAD");
-    });
+    repository = makeRepository("file", ["first", "second", "third"]);
   });
 
-  afterEach(() => rmSync(repository, { recursive: true, force: true }));
-
   const source = (changes: object = {}) => ({
-    repo_url: `file://${repository}`,
+    repo_url: repository.url,
     ref: "main",
-    sha: shas[2],
+    sha: repository.shas[2],
     refspecs: [],
     depth: 0,
     ...changes,
@@ -252,9 +224,9 @@ describe("a job's files", () => {
   const look = [step("script", ["cat file", "git rev-list --count HEAD", "git status --short --branch"])];
 
   test("are those of the commit, with all of its history", async () => {
-    const { log, end } = await run({ git_info: source({ sha: shas[1] }), variables: [], steps: look });
+    const { log, end } = await run({ git_info: source({ sha: repository.shas[1] }), variables: [], steps: look });
     expect(end.state).toBe("success");
-    expect(log).toContain(`Checking out ${shas[1]?.slice(0, 8)} as detached HEAD (ref is main)...`);
+    expect(log).toContain(`Checking out ${repository.shas[1]?.slice(0, 8)} as detached HEAD (ref is main)...`);
     expect(log).toContain("$ cat file\nsecond$ git rev-list --count HEAD\n2\n");
     expect(log).toContain("## HEAD (no branch)\n");
   });
@@ -263,10 +235,8 @@ describe("a job's files", () => {
     const shallow = await run({ git_info: source(), variables: [variable("GIT_DEPTH", "1")], steps: look });
     expect(shallow.log).toContain("git depth set to 1");
     expect(shallow.log).toContain("third$ git rev-list --count HEAD\n1\n");
-    await runner?.stop();
-    await coordinator?.stop();
     const older = await run({
-      git_info: source({ sha: shas[0], depth: 1, refspecs: ["+refs/heads/main:refs/remotes/origin/main"] }),
+      git_info: source({ sha: repository.shas[0], depth: 1, refspecs: ["+refs/heads/main:refs/remotes/origin/main"] }),
       variables: [],
       steps: look,
     });
@@ -302,8 +272,6 @@ describe("a job's files", () => {
     expect(Buffer.from(String(asked.at(-1)).replace("Basic ", ""), "base64").toString()).toBe("gitlab-ci-token:of-the-address");
     expect(readFileSync(join(projectDir, ".git/config"), "utf8")).toContain(`url = http://${host}/group/demo.git`);
     expect(readFileSync(join(projectDir, ".git/config"), "utf8")).not.toContain("of-the-address");
-    await runner?.stop();
-    await coordinator?.stop();
     await run({ git_info: source({ repo_url: `http://${host}/group/demo.git` }), variables: [] });
     expect(Buffer.from(String(asked.at(-1)).replace("Basic ", ""), "base64").toString()).toBe("gitlab-ci-token:job-token-101");
     server.closeAllConnections();

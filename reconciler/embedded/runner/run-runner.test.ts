@@ -1,24 +1,12 @@
-import { afterEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { until } from "../../model/until.fixture.js";
-import { aJob, type Reply, type ScriptedCoordinator, startCoordinator, step } from "./coordinator.fixture.js";
+import { aJob, type Reply, startCoordinator, step } from "./coordinator.fixture.js";
 import type { RunnerOptions } from "./run-runner.js";
-import { type RunningRunner, runnerToken, startRunner } from "./runner.fixture.js";
-
-let coordinator: ScriptedCoordinator | undefined;
-let runner: RunningRunner | undefined;
-
-afterEach(async () => {
-  await runner?.stop();
-  await coordinator?.stop();
-  runner = undefined;
-  coordinator = undefined;
-});
+import { runnerToken, startRunner } from "./runner.fixture.js";
 
 async function start(...[job, script, changes]: [...Parameters<typeof startCoordinator>, Partial<RunnerOptions>?]) {
   const gitlab = await startCoordinator(job, script);
-  coordinator = gitlab;
-  runner = startRunner(gitlab, changes);
-  return { gitlab, runner };
+  return { gitlab, runner: startRunner(gitlab, changes) };
 }
 
 /** Answers to the first requests for a job, one after another; then it is the fixture's turn. */
@@ -109,12 +97,10 @@ describe("asking for jobs", () => {
 describe("being told to end", () => {
   test("between two requests it ends at once", async () => {
     for (const how of ["quit", "terminate"] as const) {
-      const { gitlab, runner } = await start(undefined);
+      const { runner } = await start(undefined);
       await until(() => runner.clock.waits(3_000), "the pause");
       runner[how]();
       expect(await runner.ended).toEqual({ reason: "stopped", builds: 0 });
-      await runner.stop();
-      await gitlab.stop();
     }
   });
 

@@ -1,4 +1,4 @@
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
@@ -7,6 +7,7 @@ import { FireRunnerError } from "../../model/errors.js";
 import { until } from "../../model/until.fixture.js";
 import { installedGuestPrograms } from "../host/guest-programs.js";
 import { aJob, type ScriptedCoordinator, startCoordinator, step } from "./coordinator.fixture.js";
+import { makeRepository } from "./repository.fixture.js";
 import { parseRunnerArguments, runRunnerCommand } from "./runner-command.js";
 
 const url = "https://gitlab.test";
@@ -49,7 +50,6 @@ describe("the arguments", () => {
 
 describe("the command", () => {
   let directory = "";
-  let coordinator: ScriptedCoordinator | undefined;
   let child: ChildProcess | undefined;
 
   beforeEach(() => {
@@ -59,7 +59,6 @@ describe("the command", () => {
   afterEach(async () => {
     child?.kill("SIGKILL");
     child = undefined;
-    await coordinator?.stop();
     rmSync(directory, { recursive: true, force: true });
   });
 
@@ -76,7 +75,7 @@ describe("the command", () => {
     ["beside the token", "r_abcdefghijkl", /^r_abcdefghijkl$/],
     ["at random", "", /^r_[a-z0-9]{12}$/],
   ])("takes its system id %s", async (_where, kept, expected) => {
-    coordinator = await startCoordinator(undefined, () => ({ status: 403 }));
+    const coordinator = await startCoordinator(undefined, () => ({ status: 403 }));
     writeFileSync(join(directory, "token"), token);
     if (kept !== "") writeFileSync(join(directory, ".runner_system_id"), kept);
     expect(await runRunnerCommand(["--url", coordinator.url, "--token-file", join(directory, "token")], inProcess)).toBe(0);
@@ -127,19 +126,9 @@ describe("the command", () => {
   }
 
   test("clones and runs a job with sh, bash, coreutils, git and node alone, and its token may be removed once it has begun", async () => {
-    const repository = join(directory, "repository");
-    mkdirSync(repository);
-    const git = (...args: readonly string[]) =>
-      execFileSync("git", ["-C", repository, "-c", "user.name=T", "-c", "user.email=t@test", ...args], {
-        encoding: "utf8",
-        stdio: "pipe",
-      }).trim();
-    git("-c", "init.defaultBranch=main", "init", "--quiet");
-    writeFileSync(join(repository, "greeting"), "hello from the repository\n");
-    git("add", "greeting");
-    git("commit", "--quiet", "-m", "Greet");
+    const { url: repo_url, shas } = makeRepository("greeting", ["hello from the repository\n"]);
     const job = aJob({
-      git_info: { repo_url: `file://${repository}`, ref: "main", sha: git("rev-parse", "HEAD"), refspecs: [], depth: 1 },
+      git_info: { repo_url, ref: "main", sha: shas[0], refspecs: [], depth: 1 },
       variables: [],
       steps: [step("script", ["cat greeting", "env", "cat /proc/$PPID/cmdline /proc/$PPID/environ | tr '\\0' ' '"])],
     });
@@ -147,7 +136,6 @@ describe("the command", () => {
       if (call === "request") rmSync(join(directory, "token"));
       return undefined;
     });
-    coordinator = gitlab;
     const { output, ended } = startProcess(gitlab);
     expect(await ended, output()).toBe(0);
     const lines = output().trim().split("\n");
@@ -161,7 +149,6 @@ describe("the command", () => {
 
   test("tells of its job's failure when it is terminated, and ends with 0", async () => {
     const gitlab = await startCoordinator(aJob({ steps: [step("script", ["touch started", "sleep 1000"])] }));
-    coordinator = gitlab;
     const { output, ended } = startProcess(gitlab);
     await until(() => existsSync(join(directory, "builds/0/group/demo/started")), "the script");
     child?.kill("SIGTERM");
@@ -171,7 +158,6 @@ describe("the command", () => {
 
   test("ends with 0 on a refused token, and says so", async () => {
     const gitlab = await startCoordinator(undefined, () => ({ status: 403 }));
-    coordinator = gitlab;
     const { output, ended } = startProcess(gitlab);
     expect(await ended).toBe(0);
     expect(output()).toContain("Checking for jobs... forbidden");

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { onTestFinished } from "vitest";
 import { ManualClock } from "../../model/manual-clock.fixture.js";
 import { until } from "../../model/until.fixture.js";
 import { type RunnerEnd, type RunnerOptions, runRunner } from "./run-runner.js";
@@ -17,11 +18,9 @@ export interface RunningRunner {
   terminate(): void;
   /** Moves the clock once somebody waits for exactly so long, and goes on doing so until the condition holds. */
   advanceUntil(ms: number, condition: () => boolean, what: string): Promise<void>;
-  /** Ends it, whatever it does, and removes its directory. */
-  stop(): Promise<void>;
 }
 
-/** Starts a runner in this process, on a clock that the test moves. */
+/** Starts a runner in this process, on a clock that the test moves. It ends with the test, and its directory is gone then. */
 export function startRunner(coordinator: { readonly url: string }, changes: Partial<RunnerOptions> = {}): RunningRunner {
   const clock = new ManualClock();
   const directory = mkdtempSync(join(tmpdir(), "fr-runner-"));
@@ -45,6 +44,14 @@ export function startRunner(coordinator: { readonly url: string }, changes: Part
   }).finally(() => {
     isEnded = true;
   });
+  onTestFinished(async () => {
+    terminate.abort();
+    await until(async () => {
+      if (!isEnded) await clock.advance(1_000);
+      return isEnded;
+    }, "the runner's end");
+    rmSync(directory, { recursive: true, force: true });
+  });
   const advanceUntil = async (ms: number, condition: () => boolean, what: string) => {
     await until(async () => {
       if (condition()) return true;
@@ -60,13 +67,5 @@ export function startRunner(coordinator: { readonly url: string }, changes: Part
     quit: () => quit.abort(),
     terminate: () => terminate.abort(),
     advanceUntil,
-    async stop() {
-      terminate.abort();
-      await until(async () => {
-        if (!isEnded) await clock.advance(1_000);
-        return isEnded;
-      }, "the runner's end");
-      rmSync(directory, { recursive: true, force: true });
-    },
   };
 }

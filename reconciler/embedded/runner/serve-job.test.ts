@@ -1,11 +1,11 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
-import { afterEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { until } from "../../model/until.fixture.js";
-import { aJob, type Reply, type ScriptedCoordinator, type Seen, startCoordinator, step } from "./coordinator.fixture.js";
+import { aJob, type Reply, type Seen, startCoordinator, step } from "./coordinator.fixture.js";
 import type { RunnerOptions } from "./run-runner.js";
-import { type RunningRunner, startRunner } from "./runner.fixture.js";
+import { startRunner } from "./runner.fixture.js";
 
 const golden: { scenarios: { scenario: string; requests: { method: string; body: Record<string, unknown> }[] }[] } = JSON.parse(
   readFileSync(new URL("../../../test/fixtures/golden/gitlab-runner-17.4.0.json", import.meta.url), "utf8"),
@@ -21,26 +21,14 @@ function essence({ info, checksum, output, ...rest }: Readonly<Record<string, un
   return { ...rest, info: info !== undefined, checksum: typeof checksum, output: Object.keys(output ?? {}) };
 }
 
-let coordinator: ScriptedCoordinator | undefined;
-let runner: RunningRunner | undefined;
-
-afterEach(async () => {
-  await runner?.stop();
-  await coordinator?.stop();
-  runner = undefined;
-  coordinator = undefined;
-});
-
 type Answer = (seen: Seen, all: readonly Seen[]) => Reply | undefined;
 
 async function serve(script: readonly string[], answer?: Answer, changes: { job?: object; runner?: Partial<RunnerOptions> } = {}) {
   const job = aJob({ steps: [step("script", script), step("after_script", ["echo after $CI_JOB_STATUS"], "always")], ...changes.job });
   const gitlab = await startCoordinator(job, answer);
-  coordinator = gitlab;
-  const started = startRunner(gitlab, changes.runner);
-  runner = started;
-  const workDir = join(started.directory, "builds/0/group/demo");
-  return { gitlab, runner: started, file: (name: string) => join(workDir, name), lastUpdate: () => gitlab.of("update").at(-1)?.body ?? {} };
+  const runner = startRunner(gitlab, changes.runner);
+  const workDir = join(runner.directory, "builds/0/group/demo");
+  return { gitlab, runner, file: (name: string) => join(workDir, name), lastUpdate: () => gitlab.of("update").at(-1)?.body ?? {} };
 }
 
 /** A script that says so, then waits until the test lets it go on. */
