@@ -5,7 +5,6 @@ import { sizeSchema } from "./pool.js";
 /** The way of a microVM. Gone is not a phase: the record is removed. */
 export const phases = ["allocated", "creating", "booting", "parked", "assigned", "busy", "draining", "deleting"] as const;
 export const phaseSchema = z.enum(phases);
-export type Phase = z.output<typeof phaseSchema>;
 
 /** One machine for one job. `name` is its Flintlock id and is never used twice. */
 export const microvmSchema = z.strictObject({

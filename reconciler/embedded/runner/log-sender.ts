@@ -1,7 +1,7 @@
 import type { Clock } from "../../model/clock.js";
+import { pause } from "../pause.js";
 import type { Coordinator, Heard, JobEnd, LogAnswer, UpdateAnswer } from "./coordinator.js";
 import type { JobLog } from "./job-log.js";
-import { pause } from "./pause.js";
 import type { ReceivedJob } from "./received-job.js";
 
 export interface LogSenderOptions {

@@ -1,6 +1,6 @@
 import { type Clock, systemClock } from "../../model/clock.js";
+import { pause } from "../pause.js";
 import { Coordinator, type JobAnswer } from "./coordinator.js";
-import { pause } from "./pause.js";
 import { serveJob } from "./serve-job.js";
 
 export interface RunnerOptions {

@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { findTool } from "../../../images/agent/agent.fixture.js";
 import { FireRunnerError } from "../../model/errors.js";
 import { until } from "../../model/until.fixture.js";
 import { installedGuestPrograms } from "../host/guest-programs.js";
@@ -177,11 +178,3 @@ test("the entry imports next to nothing, because it is started for every microVM
   visit(new URL("bin.ts", import.meta.url));
   expect(seen.size).toBeGreaterThan(10);
 });
-
-/** The path of a command on the test's own PATH. */
-function findTool(name: string): string {
-  for (const folder of (process.env.PATH ?? "").split(delimiter)) {
-    if (folder !== "" && existsSync(join(folder, name))) return join(folder, name);
-  }
-  throw new Error(`${name} is not on PATH`);
-}

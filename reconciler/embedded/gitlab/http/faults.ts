@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import type { Clock } from "../../../model/clock.js";
+import { pause } from "../../pause.js";
 import type { Fault } from "../dials.js";
 import type { World } from "../world.js";
 import { Refusal } from "./refusal.js";
@@ -33,7 +33,7 @@ export function addFaults(app: FastifyInstance, world: World): void {
     for (const fault of world.dials().faults) {
       if (!hits(fault, call)) continue;
       if (fault.kind === "lostReply") lost.add(request);
-      else if (fault.kind === "delay") await pause(fault.ms, world.clock, world.stopping);
+      else if (fault.kind === "delay") await pause(world.clock, fault.ms, world.stopping);
       else throw answerOf(fault);
     }
   });
@@ -46,18 +46,4 @@ export function addFaults(app: FastifyInstance, world: World): void {
 function answerOf({ status, retryAfterS }: Extract<Fault, { kind: "answer" }>): Refusal {
   const headers = retryAfterS === undefined ? {} : { "retry-after": String(retryAfterS) };
   return new Refusal(status, { message: texts[status] ?? String(status) }, headers);
-}
-
-/** Resolves after `ms`, or as soon as `signal` aborts. */
-function pause(ms: number, clock: Clock, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      cancel();
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const cancel = clock.after(ms, done);
-    signal.addEventListener("abort", done, { once: true });
-    if (signal.aborted) done();
-  });
 }

@@ -1,4 +1,4 @@
-import type { Clock } from "../../model/clock.js";
+import type { Clock } from "../model/clock.js";
 
 /** Settles after `ms`, or as soon as one of the signals is given. */
 export function pause(clock: Clock, ms: number, ...signals: readonly AbortSignal[]): Promise<void> {
