@@ -3,7 +3,7 @@ import type { FlintlockPort, HostMicrovm } from "../flintlock/port.js";
 import { FireRunnerError } from "../model/errors.js";
 import type { Microvm } from "../model/microvm.js";
 import type { Effect } from "../plan/effect.js";
-import { aHost, aVm, now } from "../plan/snapshot.fixture.js";
+import { aHost, anImage, aVm, now } from "../plan/snapshot.fixture.js";
 import { createMemoryStore } from "../store/memory/memory-store.js";
 import { execute } from "./execute.js";
 import { LeaderWrites } from "./leader-writes.js";
@@ -35,11 +35,15 @@ async function carryOut(
   await store.commit({
     writes: [
       { kind: "host", key: "host-a", value: host, expect: "any" },
+      { kind: "image", key: anImage().name, value: { ...host, spec: anImage() }, expect: "any" },
       { kind: "microvm", key: deleting.name, value: deleting, expect: "any" },
     ],
   });
   let deletes = 0;
   const flintlock: Partial<FlintlockPort> = {
+    create: async () => {
+      throw answer;
+    },
     get: async () => found,
     delete: async () => {
       deletes += 1;
@@ -52,7 +56,7 @@ async function carryOut(
   };
   const soft = new SoftState();
   const context = {
-    ports: { store, clock, flintlock } as unknown as ControlPorts,
+    ports: { store, clock, flintlock, guest: { bootMetadata: () => ({}) } } as unknown as ControlPorts,
     settings: { owner: "owner", holder: "test", schedules: { pollMs: 1, listHostsMs: 1, sweepMs: 1, settleMs: 1 } },
     soft,
     writes: new LeaderWrites(store, lease?.epoch ?? "", () => {}),
@@ -103,4 +107,19 @@ describe("a Delete", () => {
 it("remembers why a host could not be listed", async () => {
   const { soft } = await carryOut({ kind: "listHost", host: "host-a" }, {}, undefined);
   expect(soft.failedReads.get("host-a")).toEqual({ code: "FR-HOST-UNREACHABLE", message: "no answer" });
+});
+
+describe("a Create that failed", () => {
+  const unanswered = { phase: "creating", createSentAt: now - 5_000, uid: undefined } as Partial<Microvm>;
+  const create: Effect = { kind: "createOnHost", vm: "vm-one", host: "host-a" };
+  const failed = (retryable: boolean, details = {}) => new FireRunnerError("FR-HOST-UNREACHABLE", "no answer", { retryable, details });
+
+  it.each([
+    ["because it was refused, left nothing", failed(false), now],
+    ["because it was never sent, left nothing", failed(true, { sent: false }), now],
+    ["without an answer may have left a microVM", failed(true, { sent: true }), undefined],
+  ])("%s", async (_what, error, absentAt) => {
+    const { vm } = await carryOut(create, unanswered, undefined, error);
+    expect([vm?.absentAt, vm?.failure?.code]).toEqual([absentAt, absentAt === undefined ? undefined : "FR-HOST-UNREACHABLE"]);
+  });
 });

@@ -84,9 +84,9 @@ async function create(name: string, hostName: string, context: ExecutionContext)
   return "done";
 }
 
-/** A refusal is final. After anything else the host may have it all the same: it is searched for by name. */
+/** What was refused or never sent left nothing. After anything else the host may have it all the same: it is searched for by name. */
 function afterFailedCreate(vm: Microvm, error: FireRunnerError, now: number): Microvm {
-  if (error.retryable) return { ...vm, createSentAt: now };
+  if (error.retryable && error.details.sent !== false) return { ...vm, createSentAt: now };
   return { ...vm, absentAt: now, failure: vm.failure ?? { code: error.code, message: error.message } };
 }
 

@@ -200,6 +200,12 @@ describe("deadlines", () => {
     expect(next(vm, { ...rest, listeningSince: now - 1_000 })?.failure).toBeUndefined();
   });
 
+  it("of booting do not run while the host has not shown the microVM", () => {
+    const { uid: _uid, ...doubtful } = unclaimed({ phase: "creating", createSentAt: now - 15_000 });
+    const pools = [{ spec: aPool({ bootTimeoutS: 10 }), paused: false }];
+    expect(next(doubtful, { guestReports: new Map(), pools })?.failure).toBeUndefined();
+  });
+
   it("does not blame a guest that ended when the forge could not be read since", () => {
     const rest = { ...withJob("running", done(60_000)), connections: [aConnectionView({ readAt: now - 90_000, polledAt: now - 90_000 })] };
     const vm = next(busy(), rest);

@@ -11,7 +11,7 @@ const silenceMs = 60_000;
 /** How long the forge may say "running" after the guest said that its runner ended. */
 export const afterDoneMs = 60_000;
 /** After this a Create that was sent can no longer arrive: its own deadline, and as much again. */
-export const createDoubtMs = 20_000;
+const createDoubtMs = 20_000;
 /** How long after that a host may take to be listed before its microVM is given up. */
 const listInVainMs = 10_000;
 /** A host that tried this often to create a microVM does not get it done, where its pool does not say otherwise. */
@@ -112,7 +112,8 @@ function followGuest(draft: Draft, vm: Microvm, report: GuestReport | undefined)
 }
 
 function awaitClaim(draft: Draft, vm: Microvm): void {
-  if (vm.createSentAt === undefined) return;
+  // What its host has not shown yet does not boot: whether it is there at all is found out first.
+  if (vm.createSentAt === undefined || vm.uid === undefined) return;
   const bootTimeoutMs = (draft.pools.get(vm.pool)?.spec.bootTimeoutS ?? 120) * 1000;
   const since = Math.max(vm.createSentAt, draft.snapshot.listeningSince);
   if (!draft.reached(since + bootTimeoutMs)) return;
