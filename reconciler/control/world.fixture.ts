@@ -10,7 +10,7 @@ import { WorldForge, type WorldJob } from "./world-forge.fixture.js";
 import { WorldGuests } from "./world-guests.fixture.js";
 import { WorldHosts } from "./world-hosts.fixture.js";
 
-export const owner = "sim";
+const owner = "sim";
 const beginAt = 1_700_000_000_000;
 const sealer = { seal: (secret: string) => `sealed:${secret}`, open: (sealed: string) => sealed.slice("sealed:".length) };
 

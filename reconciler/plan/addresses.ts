@@ -18,7 +18,7 @@ const restMs = 60_000;
 const restsEndEveryMs = 10_000;
 
 /** The condition of an address (kind `address`, named `HOST/IP`) that was released a moment ago. */
-export const resting = "Resting";
+const resting = "Resting";
 
 const restSubject = (host: string, ip: string) => ({ subject: { kind: "address", name: `${host}/${ip}` }, type: resting });
 
