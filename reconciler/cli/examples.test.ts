@@ -27,6 +27,7 @@ it.each([
   "SECURITY.md",
   "docs/service.md",
   "docs/gitlab.md",
+  "docs/performance.md",
   "docs/pulumi.md",
   "docs/operations.md",
   "examples/own-hosts/README.md",
