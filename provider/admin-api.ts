@@ -37,6 +37,16 @@ export interface Check {
   readonly message?: string | undefined;
 }
 
+/** What the service says of a connection beyond its record; null is what it does not know, or not yet. */
+export interface ConnectionStatus {
+  /** Where GitLab's webhook goes; null when the service does not know its own public address. */
+  readonly webhookUrl: string | null;
+  /** Whether the forge answered and the token suffices; null before it was asked. */
+  readonly usable: boolean | null;
+  /** What was found, in words. */
+  readonly messages: readonly string[];
+}
+
 const deadlineMs = 15_000;
 const refusalSchema = z.object({
   code: z.enum(Object.keys(errorCodes) as [ErrorCode, ...ErrorCode[]]),
@@ -48,6 +58,11 @@ const specSchema = z.looseObject({ name: z.string() });
 const answerSchema = z.object({ spec: specSchema, generation: z.int(), managedBy: z.string().optional() });
 const listSchema = z.object({ items: z.array(z.object({ spec: specSchema })) });
 const checksSchema = z.object({ checks: z.array(z.object({ name: z.string(), ok: z.boolean(), message: z.string().optional() })) });
+const connectionStatusSchema = z.object({
+  webhookUrl: z.string().nullable(),
+  usable: z.boolean().nullable(),
+  conditions: z.array(z.object({ message: z.string() })),
+});
 const usedSchema = z.object({ usedBy: z.array(z.string()) });
 
 /** Creates or replaces a record by its name. */
@@ -110,6 +125,21 @@ export async function readChecks(api: AdminApi): Promise<readonly Check[]> {
   const parsed = checksSchema.safeParse(await response.json().catch(() => undefined));
   if (!parsed.success) throw strange("asking for the service's state", response.status);
   return parsed.data.checks;
+}
+
+/** What the service says of a connection; undefined when it is of a version that says nothing. */
+export async function readConnectionStatus(api: AdminApi, name: string): Promise<ConnectionStatus | undefined> {
+  const attempted = `asking how connection "${name}" does`;
+  const response = await call(api, "GET", `${pathOf("connection", name)}/status`);
+  if (response.status === 404) {
+    await response.body?.cancel();
+    return undefined;
+  }
+  if (!response.ok) throw await refusal(response, attempted);
+  const parsed = connectionStatusSchema.safeParse(await response.json().catch(() => undefined));
+  if (!parsed.success) throw strange(attempted, response.status);
+  const { webhookUrl, usable, conditions } = parsed.data;
+  return { webhookUrl, usable, messages: conditions.map(({ message }) => message).filter((message) => message !== "") };
 }
 
 const pathOf = (kind: DeclaredKind, name: string): string => `/v1/${kind}s/${encodeURIComponent(name)}`;

@@ -24,6 +24,6 @@ export const loaderOf = (type: ResourceType): string => `exports.handler = () =>
 export const outputsOf = {
   FlintlockHost: ["generation", "managedBy", "schemaVersion", "reachable", "unreachableReason"],
   MicrovmImage: ["generation", "managedBy", "schemaVersion", "pinned"],
-  GitLabConnection: ["generation", "managedBy", "schemaVersion", "webhookPath", "usable", "unusableReason"],
+  GitLabConnection: ["generation", "managedBy", "schemaVersion", "webhookPath", "webhookUrl", "usable", "unusableReason"],
   RunnerPool: ["generation", "managedBy", "schemaVersion"],
 } as const satisfies Readonly<Record<ResourceType, readonly string[]>>;

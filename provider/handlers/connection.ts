@@ -1,5 +1,5 @@
 import { declaredHandler } from "./declared-handler.js";
-import { standingOf } from "./standing.js";
+import { connectionStanding } from "./standing.js";
 
 const deleteS = 3_900;
 
@@ -12,7 +12,8 @@ export const connectionHandler = declaredHandler<"connection">({
   deleteS: () => deleteS,
   whenUsed: () => "refuse",
   async observe(context, { name, kind }, wait) {
-    const { ok, reason } = await standingOf(context, `connection/${name}`, wait);
-    return { webhookPath: `/webhooks/${kind}/${name}`, usable: ok, unusableReason: reason };
+    const { ok, reason, webhookUrl } = await connectionStanding(context, name, wait);
+    if (!ok) context.say(`warning: connection "${name}" is declared, but cannot be used: ${reason}`);
+    return { webhookPath: `/webhooks/${kind}/${name}`, webhookUrl, usable: ok, unusableReason: reason };
   },
 });

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { declaredHandler } from "./declared-handler.js";
-import { standingOf } from "./standing.js";
+import { hostStanding } from "./standing.js";
 
 /** A host is waited for as long as a job of a pool with the default `maxJobTimeoutS` may take. */
 const deleteS = 3_900;
@@ -15,7 +15,7 @@ export const hostHandler = declaredHandler<"host">({
   deleteS: () => deleteS,
   whenUsed: ({ onDelete }) => (onDelete === "forget" ? "forget" : "drain"),
   async observe(context, { name }, wait) {
-    const { ok, reason } = await standingOf(context, `host/${name}`, wait);
+    const { ok, reason } = await hostStanding(context, name, wait);
     return { reachable: ok, unreachableReason: reason };
   },
 });

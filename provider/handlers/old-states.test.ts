@@ -84,6 +84,7 @@ const outputsOnly = new Set([
   "unreachableReason",
   "pinned",
   "webhookPath",
+  "webhookUrl",
   "usable",
   "unusableReason",
 ]);

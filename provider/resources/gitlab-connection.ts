@@ -42,7 +42,12 @@ export class GitLabConnection extends DeclaredResource {
   declare readonly url: pulumi.Output<string>;
   /** Where GitLab's webhook goes on the reconciler's public address, for example `/webhooks/gitlab/main`. */
   declare readonly webhookPath: pulumi.Output<string>;
-  /** Whether the forge answered and took the token when the reconciler asked it last, as of the last `up` or `refresh`. */
+  /** The whole address that GitLab's webhook goes to; empty when the reconciler does not know its public address. */
+  declare readonly webhookUrl: pulumi.Output<string>;
+  /**
+   * Whether the forge answered and the token may do what is needed when the reconciler asked it last, as of the last `up`
+   * or `refresh`. One that is not fails nothing: `up` warns, and says why.
+   */
   declare readonly usable: pulumi.Output<boolean>;
   /** Why it is not; empty when it is. */
   declare readonly unusableReason: pulumi.Output<string>;
