@@ -13,7 +13,7 @@ export const connectionHandler = declaredHandler<"connection">({
   whenUsed: () => "refuse",
   async observe(context, { name, kind }, wait) {
     const { ok, reason, webhookUrl } = await connectionStanding(context, name, wait);
-    if (!ok) context.say(`warning: connection "${name}" is declared, but cannot be used: ${reason}`);
+    if (wait && !ok) context.say(`warning: connection "${name}" is declared, but cannot be used: ${reason}`);
     return { webhookPath: `/webhooks/${kind}/${name}`, webhookUrl, usable: ok, unusableReason: reason };
   },
 });

@@ -11,12 +11,17 @@ export interface ConnectionScopeArgs {
   instance?: pulumi.Input<true> | undefined;
 }
 
-/** How webhooks are told from forged ones. */
+/** How webhooks come, and how they are told from forged ones. */
 export interface ConnectionWebhookArgs {
   /** What GitLab sends as `X-Gitlab-Token`, as a reference: `env:NAME` or `file:PATH`. */
   secret?: pulumi.Input<string> | undefined;
   /** GitLab's signing token (`whsec_…`), as a reference: `env:NAME` or `file:PATH`. */
   signingToken?: pulumi.Input<string> | undefined;
+  /**
+   * Whether the reconciler makes and keeps GitLab's webhook itself. It needs to know its public address
+   * (`listeners.public.url`), and a token that may. Default: `false`.
+   */
+  register?: pulumi.Input<boolean> | undefined;
 }
 
 /** One GitLab and one credential for it. */
