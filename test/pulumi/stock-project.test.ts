@@ -59,17 +59,31 @@ describePulumi("the packed package in projects as people have them", () => {
     await upAndDown(await createStack("esm", options(folder)));
   });
 
+  it("a project that pnpm installed", async () => {
+    const { project, tarball } = ground();
+    // Beside the shared project, not below it: what pnpm does not link must not be found in a folder above.
+    const folder = join(project, "..", "pnpm");
+    mkdirSync(folder, { recursive: true });
+    const dependencies = { firerunner: `file:${tarball}`, "@pulumi/pulumi": "3.248.0" };
+    writeFileSync(join(folder, "package.json"), JSON.stringify({ name: "pnpm", main: "index.js", private: true, dependencies }));
+    writeFileSync(join(folder, "index.js"), commonJsProgram);
+    writeFileSync(join(folder, "Pulumi.yaml"), "name: pnpm\nruntime: { name: nodejs, options: { typescript: false } }\n");
+    const args = ["--yes", "pnpm@9.15.9", "install", "--silent", "--prefer-offline", "--store-dir", join(project, "..", "pnpm-store")];
+    execFileSync("npx", args, { cwd: folder, stdio: ["ignore", "inherit", "inherit"], timeout: 240_000 });
+    await upAndDown(await createStack("pnpm", options(folder)));
+  });
+
   it.each(otherNodes())("on Node $version", async ({ version, node }) => {
     const folder = join(ground().project, `node-${version}`);
     mkdirSync(folder, { recursive: true });
-    writeFileSync(
-      join(folder, "index.js"),
-      `"use strict";\nconst pulumi = require("@pulumi/pulumi");\nconst { MicrovmImage } = require("firerunner");\n${commonJs}`,
-    );
+    writeFileSync(join(folder, "index.js"), commonJsProgram);
     writeFileSync(join(folder, "Pulumi.yaml"), `name: node\nruntime: { name: nodejs, options: { typescript: false } }\n`);
     const path = [dirname(node), ground().bin, process.env.PATH ?? ""].join(delimiter);
     await upAndDown(await createStack(`node-${version}`, { ...options(folder), env: { PATH: path } }));
   });
 });
 
-const commonJs = body.replaceAll(/^export const (\w+)/gm, "exports.$1");
+const commonJsProgram = `"use strict";
+const pulumi = require("@pulumi/pulumi");
+const { MicrovmImage } = require("firerunner");
+${body.replaceAll(/^export const (\w+)/gm, "exports.$1")}`;
