@@ -26,7 +26,8 @@ export function observe(from: ObserveFrom): Snapshot {
   const heardAt = new Map<string, number>();
   for (const vm of microvms) {
     const heard = vm.claimedAt === undefined ? undefined : guest.lastHeardAt(vm.name);
-    if (heard !== undefined) heardAt.set(vm.name, heard);
+    // What was heard at a time that is yet to come was heard before the clock was set back.
+    if (heard !== undefined && heard <= now) heardAt.set(vm.name, heard);
   }
   const operations = values(store, "operation").filter(({ until }) => until === undefined || until > now);
   return {

@@ -134,3 +134,14 @@ describe("the loop", () => {
     await end(world);
   });
 });
+
+it("goes on renewing its lease when its clock was set back, so that another process need not wait for the time before", async () => {
+  const world = await aWorld();
+  await world.run(minute);
+  world.setClock(-20 * minute);
+  await world.run(20_000);
+  world.crash();
+  world.start();
+  await world.run(minute);
+  expect(world.leading()?.status().leading).toBe(true);
+});

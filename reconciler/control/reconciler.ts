@@ -127,9 +127,13 @@ class Loop implements Reconciler {
     const { clock, store } = this.ports;
     const now = clock.now();
     // Guests could not be heard while the process stood still, and times of another clock cannot be compared.
-    if (this.turnedAt !== undefined && (now < this.turnedAt || now - this.turnedAt > standstillMs)) this.listeningSince = now;
+    const isSetBack = this.turnedAt !== undefined && now < this.turnedAt;
+    if (isSetBack) this.term?.soft.setBack(now);
+    if (isSetBack || (this.turnedAt !== undefined && now - this.turnedAt > standstillMs)) this.listeningSince = now;
     this.turnedAt = now;
-    if (this.lease !== undefined && this.lease.expiresAt - now > leaseMs - renewMs) return true;
+    // A lease that lasts longer than any can comes of another time: nobody could take over before it ends.
+    const leftMs = this.lease === undefined ? 0 : this.lease.expiresAt - now;
+    if (leftMs > leaseMs - renewMs && leftMs <= leaseMs) return true;
     if (now < this.standByUntil && this.standByUntil - now <= renewMs) return false;
     const lease = await store.acquireLease(this.settings.holder, leaseMs);
     if (lease === undefined) {

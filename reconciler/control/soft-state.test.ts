@@ -85,3 +85,26 @@ it("forgets that a forge was polled, and not that it was read", () => {
   soft.forgetPoll("forge");
   expect(soft.forgeReads("forge")).toEqual({ readAt: 5 });
 });
+
+describe("after the clock was set back", () => {
+  it("what was seen at times that are yet to come is unknown, and no rest is longer than any is", () => {
+    const soft = new SoftState();
+    soft.noteHost("host-a", 900_000, 900_010, [shownVm()]);
+    soft.noteForgeRead("forge", { readAt: 900_000, polledAt: 900_000, sweptAt: 900_000 });
+    soft.fail("host:vm-one", 900_000, 1);
+    soft.begin("host:vm-two");
+    soft.setBack(100_000);
+    expect(soft.hosts.size).toBe(0);
+    expect(soft.forgeReads("forge")).toEqual({});
+    expect([...soft.effects]).toEqual([
+      ["host:vm-one", { state: "backing-off", until: 130_000 }],
+      ["host:vm-two", { state: "in-flight" }],
+    ]);
+  });
+
+  it("a list during which that happened counts for nothing", () => {
+    const soft = new SoftState();
+    soft.noteHost("host-a", 900_000, 100_000, []);
+    expect(soft.hosts.size).toBe(0);
+  });
+});

@@ -42,9 +42,19 @@ export class SoftState {
     for (const [connection, { polledAt: _polledAt, sweptAt: _sweptAt, ...rest }] of this.reads) this.reads.set(connection, rest);
   }
 
-  /** What a host showed; what was found absent after it was asked is left out. */
+  /** The clock was set back to `now`: what was seen at times that are yet to come would pass for newer than what is done from here on. */
+  setBack(now: number): void {
+    this.hosts.clear();
+    this.reads.clear();
+    for (const [key, state] of this.effects) {
+      if (state.state === "backing-off") this.effects.set(key, { ...state, until: Math.min(state.until, now + longestBackoffMs) });
+    }
+  }
+
+  /** What a host showed; what was found absent after it was asked is left out. Of a list during which the clock was set back it is not known when that was. */
   noteHost(host: string, startedAt: number, at: number, shown: readonly ObservedMicrovm[]): void {
     this.failedReads.delete(host);
+    if (startedAt > at) return;
     const present = shown.filter(({ uid }) => (this.absentAt.get(`${host}/${uid}`) ?? -1) < startedAt);
     const before = this.hosts.get(host);
     const microvms = new Map(present.map((vm) => [vm.uid, withFailure(vm, at, before)]));

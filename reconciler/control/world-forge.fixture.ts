@@ -18,6 +18,8 @@ export interface WorldJob {
   runnerId: number | undefined;
   startedAt: number | undefined;
   finishedAt: number | undefined;
+  /** When its runner said something last. */
+  heardAt: number;
   /** Everything that ever happened to it. */
   readonly history: JobStatus[];
 }
@@ -68,6 +70,7 @@ export class WorldForge implements ForgePort {
       runnerId: undefined,
       startedAt: undefined,
       finishedAt: undefined,
+      heardAt: this.clock.now(),
       history: ["created"],
     };
     this.jobs.set(job.jobId, job);
@@ -92,10 +95,22 @@ export class WorldForge implements ForgePort {
     job.runnerId = runner.runnerId;
     job.startedAt = this.clock.now();
     this.become(job, "running");
-    this.clock.after(stuckMs, () => {
-      if (isRunning(job.status)) this.become(job, "failed");
-    });
+    this.hear(job);
+    this.failWhenSilent(job);
     return job;
+  }
+
+  /** A runner that has a job sends its log now and then. */
+  hear(job: WorldJob): void {
+    job.heardAt = this.clock.now();
+  }
+
+  private failWhenSilent(job: WorldJob): void {
+    this.clock.after(job.heardAt + stuckMs - this.clock.now(), () => {
+      if (!isRunning(job.status)) return;
+      if (this.clock.now() - job.heardAt >= stuckMs) this.become(job, "failed");
+      else this.failWhenSilent(job);
+    });
   }
 
   /** The runner's last word about a job. */

@@ -16,7 +16,10 @@ const runnerWaitMs = 120_000;
 /** What guests meet when they call: the front door of a service process, when there is one. */
 export interface FrontDoor {
   readonly store: Store;
-  isOpen(): boolean;
+  /** Its own time, which goes into what it writes down. */
+  now(): number;
+  /** Whether it answers, seen from a host. */
+  isOpen(host: string): boolean;
   hear(vm: string): void;
 }
 
@@ -58,7 +61,7 @@ export class WorldGuests {
     const ended = token === undefined || (await this.run(machine, token));
     if (!ended || !machine.on) return;
     if (token !== undefined)
-      await this.report(machine, (report) => ({ ...report, done: { at: this.clock.now(), exitCode: 0, reason: "finished" } }));
+      await this.report(machine, (report) => ({ ...report, done: { at: this.door.now(), exitCode: 0, reason: "finished" } }));
     machine.on = false;
   }
 
@@ -68,17 +71,17 @@ export class WorldGuests {
     for (;;) {
       await this.clock.sleep(this.random.between(5, 50));
       if (!machine.on) return false;
-      if (this.door.isOpen()) {
+      if (this.door.isOpen(machine.host)) {
         const { store } = this.door;
         const vm = store.get("microvm", name)?.value;
         const known = store.get("guestReport", name);
         if (vm === undefined || vm.phase === "allocated" || isLeaving(vm)) return false;
         if (known !== undefined && known.value.bootId !== bootId) {
-          const fault = { at: this.clock.now(), code: "FR-GUEST-RESTARTED" } as const;
+          const fault = { at: this.door.now(), code: "FR-GUEST-RESTARTED" } as const;
           await store.commit({ writes: [{ kind: "guestReport", key: name, value: { ...known.value, fault }, expect: known.revision }] });
           return false;
         }
-        const value: GuestReport = { vm: name, bootId, secretSha256: "a".repeat(64), claimedAt: this.clock.now() };
+        const value: GuestReport = { vm: name, bootId, secretSha256: "a".repeat(64), claimedAt: this.door.now() };
         const { outcome } = await store.commit({
           writes: [{ kind: "guestReport", key: name, value, expect: known?.revision ?? "absent" }],
         });
@@ -97,7 +100,7 @@ export class WorldGuests {
     for (;;) {
       await this.clock.sleep(askMs);
       if (!machine.on) return undefined;
-      if (!this.door.isOpen()) continue;
+      if (!this.door.isOpen(machine.host)) continue;
       const { store } = this.door;
       const vm = store.get("microvm", name)?.value;
       const report = store.get("guestReport", name)?.value;
@@ -112,7 +115,7 @@ export class WorldGuests {
   /** Runs one job, or none when none comes; false when it died over it. */
   private async run(machine: Machine, token: string): Promise<boolean> {
     await this.clock.sleep(this.random.between(50, 300));
-    await this.report(machine, (report) => ({ ...report, startedAt: report.startedAt ?? this.clock.now() }));
+    await this.report(machine, (report) => ({ ...report, startedAt: report.startedAt ?? this.door.now() }));
     const until = this.clock.now() + (this.random.chance(this.dials.runnerGivesUp) ? 1_000 : runnerWaitMs);
     while (machine.on && this.clock.now() < until) {
       const job = this.forge.request(token);
@@ -122,7 +125,7 @@ export class WorldGuests {
       }
       // A guest whose microVM was told to go hears it with its next heartbeat.
       const vm = this.door.store.get("microvm", machine.record.name)?.value;
-      if (this.door.isOpen() && (vm === undefined || isLeaving(vm))) return true;
+      if (this.door.isOpen(machine.host) && (vm === undefined || isLeaving(vm))) return true;
       await this.clock.sleep(1_000);
     }
     return machine.on;
@@ -134,6 +137,7 @@ export class WorldGuests {
     this.running.set(machine.uid, job);
     const endsAt = this.clock.now() + job.durationMs;
     while (machine.on && this.clock.now() < endsAt && !isFinished(job.status)) {
+      this.forge.hear(job);
       await this.clock.sleep(Math.min(1_000, endsAt - this.clock.now()));
     }
     this.running.delete(machine.uid);
@@ -150,7 +154,7 @@ export class WorldGuests {
 
   private async report(machine: Machine, change: (report: GuestReport) => GuestReport): Promise<void> {
     for (let tries = 0; tries < 60 && machine.on; tries++) {
-      if (this.door.isOpen()) {
+      if (this.door.isOpen(machine.host)) {
         const stored = this.door.store.get("guestReport", machine.record.name);
         if (stored === undefined) return;
         const value = change(stored.value);
@@ -164,7 +168,7 @@ export class WorldGuests {
   private beat(machine: Machine): void {
     this.clock.after(heartbeatMs, () => {
       if (!machine.on) return;
-      if (this.door.isOpen()) this.door.hear(machine.record.name);
+      if (this.door.isOpen(machine.host)) this.door.hear(machine.record.name);
       this.beat(machine);
     });
   }

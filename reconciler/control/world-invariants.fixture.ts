@@ -108,8 +108,8 @@ function checkCredentials(world: World): void {
 
 /** I1. */
 function checkExplained(world: World): void {
-  const now = world.clock.now();
-  if (world.workingSince === undefined || now - world.workingSince < 45_000) return;
+  if (world.workingSince === undefined || world.clock.now() - world.workingSince < 45_000) return;
+  const now = world.now();
   for (const { key, value: job } of world.store.list("job")) {
     if (job.status !== "pending" || job.waitingReason !== undefined || now - job.readAt < explainedWithinMs) continue;
     world.violate(`I1: job ${key} waits unexplained`);

@@ -1,3 +1,4 @@
+import type { Clock } from "../model/clock.js";
 import { hintKey, type Operation, operationKey } from "../model/front-door.js";
 import type { Pool } from "../model/pool.js";
 import { aConnection, type aHost, anImage } from "../plan/snapshot.fixture.js";
@@ -17,13 +18,16 @@ const sealer = { seal: (secret: string) => `sealed:${secret}`, open: (sealed: st
 /** One service process: its loop, and the ears of its front door. It can be killed at any moment. */
 interface ServiceProcess {
   readonly loop: Reconciler;
-  readonly startedAt: number;
+  /** When it began, or went on after it had stood still. */
+  startedAt: number;
   readonly heard: Map<string, number>;
   readonly life: Life;
 }
 
 interface Life {
   alive: boolean;
+  /** While it stands still: what it would have been told meanwhile, and is told when it goes on. */
+  held: (() => void)[] | undefined;
   /** It was told to end: it decides nothing any more, and finishes what it has begun. */
   stopping: boolean;
 }
@@ -47,6 +51,9 @@ export class World {
   private declared: readonly Write[] = [];
   private stores = 0;
   private activity = 0;
+  /** How far the service's clock is ahead of the world's. */
+  private aheadMs = 0;
+  private readonly isolatedUntil = new Map<string, number>();
   /** How often a loop has decided. */
   passes = 0;
 
@@ -68,8 +75,7 @@ export class World {
         this.note(`Delete of ${machine.record.name}`);
         const job = this.guests.running.get(machine.uid);
         const deadline = this.store.get("microvm", machine.record.name)?.value.jobDeadlineAt ?? Number.POSITIVE_INFINITY;
-        if (job?.status === "running" && deadline > this.clock.now())
-          this.violate(`I4: ${machine.record.name} is deleted over job ${job.jobId}`);
+        if (job?.status === "running" && deadline > this.now()) this.violate(`I4: ${machine.record.name} is deleted over job ${job.jobId}`);
         else if (job?.status === "running") this.guests.lost.add(job.jobId);
       },
       destroyed: (machine) => this.guests.die(machine),
@@ -98,23 +104,32 @@ export class World {
 
   /** Since when a process that lives has been at work, and still decides. */
   get workingSince(): number | undefined {
-    return this.alive().find(({ life }) => !life.stopping)?.startedAt;
+    return this.open().find(({ life }) => !life.stopping)?.startedAt;
   }
 
   // The front door, as guests and hooks meet it.
 
-  isOpen(): boolean {
-    return this.alive().length > 0;
+  now(): number {
+    return this.clock.now() + this.aheadMs;
+  }
+
+  isOpen(host: string): boolean {
+    return this.open().length > 0 && (this.isolatedUntil.get(host) ?? 0) <= this.clock.now();
   }
 
   hear(vm: string): void {
-    for (const { heard } of this.alive()) heard.set(vm, this.clock.now());
+    for (const { heard } of this.open()) heard.set(vm, this.now());
+  }
+
+  /** For so long the guests of a host do not reach the service. They reach the forge. */
+  isolateGuests(host: string, forMs: number): void {
+    this.isolatedUntil.set(host, this.clock.now() + forMs);
   }
 
   /** One more service process; the others, if any live, are its peers. */
   start(): void {
     const heard = new Map<string, number>();
-    const life: Life = { alive: true, stopping: false };
+    const life: Life = { alive: true, held: undefined, stopping: false };
     const random = new WorldRandom(this.seed * 1_000 + this.processes.length);
     const holder = `process-${this.processes.length + 1}`;
     const loop = startReconciler(
@@ -131,8 +146,15 @@ export class World {
           lastHeardAt: (vm) => heard.get(vm),
         },
         clock: {
-          now: () => this.clock.now(),
-          after: (delayMs, callback) => this.clock.after(delayMs, () => (life.alive ? callback() : undefined)),
+          now: () => this.now(),
+          after: (delayMs, callback) => {
+            let isWanted = true;
+            const cancel = this.clock.after(delayMs, () => tell(life, () => isWanted && callback()));
+            return () => {
+              isWanted = false;
+              cancel();
+            };
+          },
         },
         random,
         observer: {
@@ -163,7 +185,7 @@ export class World {
   operate(host: string, operation: "cordon" | "drain" | "forget", deadlineAt?: number): void {
     const subject = { kind: "host", name: host } as const;
     const deadline = deadlineAt === undefined ? {} : { deadlineAt };
-    const value: Operation = { subject, operation, by: "a test", at: this.clock.now(), ...deadline };
+    const value: Operation = { subject, operation, by: "a test", at: this.now(), ...deadline };
     this.note(`${operation} of ${host}`);
     void this.store.commit({ writes: [{ kind: "operation", key: operationKey(value), value, expect: "any" }] });
   }
@@ -178,6 +200,30 @@ export class World {
     const victim = this.alive().find(({ loop }) => loop.status().leading) ?? this.alive()[0];
     if (victim !== undefined) victim.life.alive = false;
     this.note("a process is killed");
+  }
+
+  /** The leading process gets no turn of its event loop from here on, while everything around it goes on. */
+  freeze(): void {
+    const leading = this.open().find(({ loop }) => loop.status().leading);
+    if (leading !== undefined) leading.life.held = [];
+    this.note("a process stands still");
+  }
+
+  /** What stood still goes on, and learns all at once of what it has missed. */
+  thaw(): void {
+    for (const process of this.alive()) {
+      const { held } = process.life;
+      process.life.held = undefined;
+      if (held !== undefined) process.startedAt = this.clock.now();
+      for (const missed of held ?? []) missed();
+    }
+    this.note("a process goes on");
+  }
+
+  /** The service's clock is set; its timers, like those of any process, count on as before. */
+  setClock(byMs: number): void {
+    this.aheadMs += byMs;
+    this.note(`the clock is set by ${byMs} ms`);
   }
 
   /** The oldest process ends as it should. */
@@ -238,8 +284,14 @@ export class World {
     return this.processes.filter(({ life }) => life.alive);
   }
 
+  /** Those that live and do not stand still. */
+  private open(): readonly ServiceProcess[] {
+    return this.alive().filter(({ life }) => life.held === undefined);
+  }
+
   private openStore(): Store {
-    const store = createMemoryStore({ clock: this.clock, random: new WorldRandom(this.seed + ++this.stores) });
+    const clock: Clock = { now: () => this.now(), after: (delayMs, callback) => this.clock.after(delayMs, callback) };
+    const store = createMemoryStore({ clock, random: new WorldRandom(this.seed + ++this.stores) });
     store.watch(() => {
       this.activity += 1;
     });
@@ -247,15 +299,22 @@ export class World {
   }
 
   private hook(job: WorldJob): void {
-    if (!this.isOpen()) return;
+    if (this.open().length === 0) return;
     const hint = { connection: aConnection().name, projectId: job.projectId, jobId: job.jobId };
     const key = hintKey(hint);
-    const value = this.store.get("hint", key)?.value ?? { ...hint, firstSeenAt: this.clock.now() };
+    const value = this.store.get("hint", key)?.value ?? { ...hint, firstSeenAt: this.now() };
     void this.store.commit({ writes: [{ kind: "hint", key, value, expect: "any" }] });
   }
 }
 
 const immediate = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+/** Calls back into a process: at once, when it goes on, or never when it is dead. */
+function tell(life: Readonly<Life>, callback: () => void): void {
+  if (!life.alive) return;
+  if (life.held === undefined) callback();
+  else life.held.push(callback);
+}
 
 /** A port whose answers, and whose callbacks, reach nobody once the process that holds it is dead. */
 function severable<P extends object>(port: P, life: Readonly<Life>): P {
@@ -265,15 +324,13 @@ function severable<P extends object>(port: P, life: Readonly<Life>): P {
       if (typeof member !== "function") return member;
       return (...args: unknown[]) => {
         if (!life.alive) return new Promise(() => {});
-        const muted = args.map((arg) =>
-          typeof arg === "function" ? (...given: unknown[]) => (life.alive ? arg(...given) : undefined) : arg,
-        );
+        const muted = args.map((arg) => (typeof arg === "function" ? (...given: unknown[]) => tell(life, () => arg(...given)) : arg));
         const answer: unknown = member.apply(target, muted);
         if (!(answer instanceof Promise)) return answer;
         return new Promise((resolve, reject) => {
           answer.then(
-            (value) => life.alive && resolve(value),
-            (error) => life.alive && reject(error),
+            (value) => tell(life, () => resolve(value)),
+            (error) => tell(life, () => reject(error)),
           );
         });
       };

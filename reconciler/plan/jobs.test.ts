@@ -121,6 +121,10 @@ describe("a job that was over before it was seen", () => {
   });
 });
 
+it("counts what was read at a time that is yet to come as read now", () => {
+  expect(outcome({ jobs: [aJob({ readAt: now + hour })] }).jobs).toMatchObject([{ readAt: now }]);
+});
+
 describe("the memory of finished jobs", () => {
   const over = (jobId: number, finishedMsAgo: number) => aJob({ jobId, status: "success", finishedAt: now - finishedMsAgo });
 

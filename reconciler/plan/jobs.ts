@@ -14,12 +14,21 @@ const historyJobs = 10_000;
 export function mapJobs(draft: Draft): void {
   const classes = new Map<string, RunnerClass | undefined>();
   const unjoined: Job[] = [];
-  for (const [key, job] of draft.jobs) {
+  for (const [key, read] of draft.jobs) {
+    const job = readByNow(draft, read);
     if (!draft.connections.has(job.connection)) forget(draft, key, job);
     else if (job.status === "pending") mapToPool(draft, job, classes);
     else if (job.runnerId !== undefined && job.vm === undefined && (isRunning(job.status) || isFinished(job.status))) unjoined.push(job);
   }
   joinMicrovms(draft, unjoined);
+}
+
+/** After the clock was set back, what is read from here on is newer than what was read at times that are yet to come. */
+function readByNow(draft: Draft, job: Job): Job {
+  if (job.readAt <= draft.now) return job;
+  const read = { ...job, readAt: draft.now };
+  draft.putJob(read);
+  return read;
 }
 
 /** Forgets finished jobs that are older than the history, and the oldest of too many. */
