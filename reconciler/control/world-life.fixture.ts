@@ -51,7 +51,9 @@ export async function live(seed: number): Promise<World> {
   for (const host of hosts) operateOn(world, host.name, operator);
   for (let n = operator.chance(0.3) ? 2 : 0; n > 0; n--)
     world.clock.after(operator.between(0, minute), () => world.forge.push(["vm", "2cpu-2gb"], 2_000, "success"));
+  loseTime(world, new WorldRandom(seed ^ 0x7135e));
   await world.run(90_000);
+  world.thaw();
   world.calmDown();
   world.undo();
   await world.run(30 * minute, () => isQuiet(world));
@@ -60,6 +62,20 @@ export async function live(seed: number): Promise<World> {
   await world.run(10 * minute, () => isQuiet(world));
   checkAtEnd(world);
   return world;
+}
+
+/** Now and then the leading process stands still for a while, or the service's clock is set. */
+function loseTime(world: World, random: WorldRandom): void {
+  if (random.chance(0.15)) {
+    world.clock.after(random.between(0, minute), () => {
+      world.freeze();
+      world.clock.after(random.between(1_000, minute), () => world.thaw());
+    });
+  }
+  if (random.chance(0.15)) {
+    const byMs = random.pick([-1, 1]) * random.between(100, 3 * minute);
+    world.clock.after(random.between(0, minute), () => world.setClock(byMs));
+  }
 }
 
 /** Now and then a host is cordoned or drained, or its machine is gone for good and forgotten. */
