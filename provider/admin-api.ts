@@ -41,10 +41,12 @@ export interface Check {
 export interface ConnectionStatus {
   /** Where GitLab's webhook goes; null when the service does not know its own public address. */
   readonly webhookUrl: string | null;
-  /** Whether the forge answered and the token suffices; null before it was asked. */
+  /** Whether the token suffices; null before the forge was asked, and where it does not tell. */
   readonly usable: boolean | null;
-  /** What was found, in words. */
-  readonly messages: readonly string[];
+  /** Whether the forge has the webhook; null before it was asked, and where the service does not keep it. */
+  readonly webhookRegistered: boolean | null;
+  /** What was found: `Usable` of the token, `WebhookRegistered` of the webhook. */
+  readonly conditions: readonly { readonly type: string; readonly message: string }[];
 }
 
 const deadlineMs = 15_000;
@@ -61,7 +63,8 @@ const checksSchema = z.object({ checks: z.array(z.object({ name: z.string(), ok:
 const connectionStatusSchema = z.object({
   webhookUrl: z.string().nullable(),
   usable: z.boolean().nullable(),
-  conditions: z.array(z.object({ message: z.string() })),
+  webhookRegistered: z.boolean().nullable(),
+  conditions: z.array(z.object({ type: z.string(), message: z.string() })),
 });
 const usedSchema = z.object({ usedBy: z.array(z.string()) });
 
@@ -138,8 +141,7 @@ export async function readConnectionStatus(api: AdminApi, name: string): Promise
   if (!response.ok) throw await refusal(response, attempted);
   const parsed = connectionStatusSchema.safeParse(await response.json().catch(() => undefined));
   if (!parsed.success) throw strange(attempted, response.status);
-  const { webhookUrl, usable, conditions } = parsed.data;
-  return { webhookUrl, usable, messages: conditions.map(({ message }) => message).filter((message) => message !== "") };
+  return parsed.data;
 }
 
 const pathOf = (kind: DeclaredKind, name: string): string => `/v1/${kind}s/${encodeURIComponent(name)}`;

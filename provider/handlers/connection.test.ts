@@ -7,12 +7,16 @@ import type { Bag, Context } from "./handler.js";
 
 const inputs: Bag = { name: "main", kind: "gitlab", url: "https://gitlab.example.com", token: "env:T", scope: { instance: true } };
 const webhookUrl = "https://ci.example.com/webhooks/gitlab/main";
-const status = (usable: boolean | null, ...messages: readonly string[]) => ({
+/** What a service answers that has looked at the token (`""` for a good one), or not yet; and at the webhook. */
+const status = (token?: string, hook?: string) => ({
   name: "main",
   webhookUrl,
-  usable,
-  webhookRegistered: null,
-  conditions: messages.map((message) => ({ type: "TokenSuffices", status: false, reason: "Scopes", message })),
+  usable: token === undefined ? null : token === "",
+  webhookRegistered: hook === undefined ? null : hook === "",
+  conditions: [
+    ...(token === undefined ? [] : [{ type: "Usable", status: token === "", reason: "It", message: token }]),
+    ...(hook === undefined ? [] : [{ type: "WebhookRegistered", status: hook === "", reason: "It", message: hook }]),
+  ],
 });
 
 /** A service of which each answer about a connection's status is told here; undefined is one that has no such page. */
@@ -45,29 +49,37 @@ describe("what is seen of a connection", () => {
     await new Promise((resolve) => server.close(resolve));
   });
 
-  const created = async (): Promise<Bag> => (await connectionHandler.create(context, inputs)).outs;
+  const created = async (more: Bag = {}): Promise<Bag> => (await connectionHandler.create(context, { ...inputs, ...more })).outs;
 
   it("is where its webhook goes, as soon as the service has looked at the token", async () => {
-    statuses = [status(null), status(null), status(true)];
+    statuses = [status(), status(), status("")];
     expect(await created()).toMatchObject({ webhookUrl, webhookPath: "/webhooks/gitlab/main", usable: true, unusableReason: "" });
     expect(statuses).toHaveLength(1);
     expect(lines).toEqual([]);
   });
 
   it("a token that may too little is declared with a warning", async () => {
-    statuses = [status(null), status(false, "the token lacks the scope create_runner")];
+    statuses = [status(), status("the token lacks the scope create_runner")];
     const unusableReason = "the token lacks the scope create_runner";
     expect(await created()).toMatchObject({ usable: false, unusableReason });
     expect(lines).toEqual([`warning: connection "main" is declared, but cannot be used: ${unusableReason}`]);
   });
 
-  it("one that its service never looks at is as its forge answered", async () => {
-    statuses = [{ ...status(null), webhookUrl: null }];
+  it("a webhook that cannot be registered is waited for and warned of, and the connection is usable", async () => {
+    statuses = [status(""), status("", "the token may not do it")];
+    expect(await created({ webhook: { secret: "env:S", register: true } })).toMatchObject({ usable: true });
+    expect(lines).toEqual(['warning: the webhook of connection "main" is not registered: the token may not do it']);
+  });
+
+  it("a token of which the forge does not tell, or that nobody looks at in time, is as the forge answered", async () => {
+    statuses = [{ ...status("nobody knows"), usable: null }];
+    expect(await created()).toMatchObject({ webhookUrl, usable: true });
+    statuses = [{ ...status(), webhookUrl: null }];
     expect(await created()).toMatchObject({ webhookUrl: "", usable: true });
   });
 
   it("a forge that does not answer is told at once", async () => {
-    statuses = [status(null)];
+    statuses = [status()];
     check = { ok: false, message: "no answer" };
     expect(await created()).toMatchObject({ webhookUrl, usable: false, unusableReason: "no answer" });
   });

@@ -11,9 +11,11 @@ export const connectionHandler = declaredHandler<"connection">({
   alone: false,
   deleteS: () => deleteS,
   whenUsed: () => "refuse",
-  async observe(context, { name, kind }, wait) {
-    const { ok, reason, webhookUrl } = await connectionStanding(context, name, wait);
+  async observe(context, spec, wait) {
+    const { name, kind } = spec;
+    const { ok, reason, webhookUrl, unregistered } = await connectionStanding(context, spec, wait);
     if (wait && !ok) context.say(`warning: connection "${name}" is declared, but cannot be used: ${reason}`);
+    if (wait && unregistered !== undefined) context.say(`warning: the webhook of connection "${name}" is not registered: ${unregistered}`);
     return { webhookPath: `/webhooks/${kind}/${name}`, webhookUrl, usable: ok, unusableReason: reason };
   },
 });

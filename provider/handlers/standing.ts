@@ -1,3 +1,4 @@
+import type { Connection } from "../../reconciler/model/connection.js";
 import { readChecks, readConnectionStatus } from "../admin-api.js";
 import type { Context } from "./handler.js";
 import { pause } from "./waiting.js";
@@ -12,9 +13,12 @@ export interface Standing {
   readonly reason: string;
 }
 
-/** A standing of a forge, and where its webhook goes: empty when that is not known. */
+/** A standing of a forge, and how its webhook stands. */
 interface ForgeStanding extends Standing {
+  /** Where it goes; empty when that is not known. */
   readonly webhookUrl: string;
+  /** Why the forge does not have it although it is to be registered. */
+  readonly unregistered?: string;
 }
 
 /** A standing, and whether it is the first answer's already: until then it may still change for the better. */
@@ -31,21 +35,28 @@ export function hostStanding(context: Context, name: string, wait: boolean): Pro
   return firstAnswer<Standing>(context, wait, () => checkOf(context, `host/${name}`));
 }
 
-/** What the reconciler says of a forge and of the token for it; with `wait` it may first have to ask there. */
-export function connectionStanding(context: Context, name: string, wait: boolean): Promise<ForgeStanding> {
+/** What the reconciler says of a forge, the token for it and its webhook; with `wait` it may first have to ask there. */
+export function connectionStanding(
+  context: Context,
+  { name, webhook }: Pick<Connection, "name" | "webhook">,
+  wait: boolean,
+): Promise<ForgeStanding> {
   return firstAnswer<ForgeStanding>(context, wait, async () => {
     const status = await readConnectionStatus(context.api, name);
-    const webhookUrl = status?.webhookUrl ?? "";
-    if (status?.usable === true) return { standing: { ok: true, reason: "", webhookUrl }, asked: true };
-    const { standing: check, asked } = await checkOf(context, `connection/${name}`);
-    if (status?.usable !== false) {
-      // A forge that answers is well for now, but a service that looks at the token has still to say whether it suffices.
-      return { standing: { ...check, webhookUrl }, asked: asked && (!check.ok || status === undefined) };
-    }
-    const reason = status.messages.join("; ") || check.reason || "the service does not say why";
-    return { standing: { ok: false, reason, webhookUrl }, asked: true };
+    const check = await checkOf(context, `connection/${name}`);
+    // An older service does not look at the token: all that it knows is whether the forge answers.
+    if (status === undefined) return { ...check, standing: { ...check.standing, webhookUrl: "" } };
+    const about = (type: string) => status.conditions.find((condition) => condition.type === type)?.message;
+    const standing = status.usable === null ? check.standing : judged(status.usable, about("Usable"));
+    const unregistered = status.webhookRegistered === false ? { unregistered: about("WebhookRegistered") ?? noReason } : {};
+    const looked = about("Usable") !== undefined && (!webhook.register || status.webhookRegistered !== null);
+    return { standing: { ...standing, webhookUrl: status.webhookUrl ?? "", ...unregistered }, asked: looked || failed(check) };
   });
 }
+
+const noReason = "the service does not say why";
+const judged = (ok: boolean, message: string | undefined): Standing => (ok ? { ok, reason: "" } : { ok, reason: message ?? noReason });
+const failed = ({ standing, asked }: Answer<Standing>): boolean => asked && !standing.ok;
 
 async function firstAnswer<S extends Standing>(context: Context, wait: boolean, ask: () => Promise<Answer<S>>): Promise<S> {
   const until = context.clock.now() + firstAnswerMs;
