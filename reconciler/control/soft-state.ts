@@ -42,7 +42,10 @@ export class SoftState {
     for (const [connection, { polledAt: _polledAt, sweptAt: _sweptAt, ...rest }] of this.reads) this.reads.set(connection, rest);
   }
 
-  /** The clock was set back to `now`: what was seen at times that are yet to come would pass for newer than what is done from here on. */
+  /**
+   * The clock was set back to `now`. What was seen at times that are yet to come is forgotten: it would pass for newer
+   * than what is done from here on.
+   */
   setBack(now: number): void {
     this.hosts.clear();
     this.reads.clear();
@@ -51,7 +54,10 @@ export class SoftState {
     }
   }
 
-  /** What a host showed; what was found absent after it was asked is left out. Of a list during which the clock was set back it is not known when that was. */
+  /**
+   * What a host showed; what was found absent after it was asked is left out. Of a list during which the clock was set
+   * back it is not known what it is newer than: it counts for nothing.
+   */
   noteHost(host: string, startedAt: number, at: number, shown: readonly ObservedMicrovm[]): void {
     this.failedReads.delete(host);
     if (startedAt > at) return;

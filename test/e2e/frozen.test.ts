@@ -6,7 +6,7 @@ import { endOf } from "./child.fixture.js";
 import { until } from "./until.fixture.js";
 import { startWorld } from "./world.fixture.js";
 
-/** Longer than a guest or a host waits for most answers, and far shorter than a lease. */
+/** The job ends meanwhile, and what tells of it is not answered; far shorter than a lease. */
 const frozenMs = 4_000;
 
 it("a service that is frozen while a job ends goes on: that job, and one that came meanwhile, run once and end as they should", async () => {
