@@ -1,4 +1,4 @@
-import type { ActiveJobs, ForgeJob, ForgePort, ForgeRunner, MadeRunner, RunnerRequest } from "../forge/port.js";
+import type { AccessCheck, ActiveJobs, ForgeJob, ForgePort, ForgeRunner, MadeRunner, RunnerRequest, WebhookState } from "../forge/port.js";
 import type { Connection } from "../model/connection.js";
 import { FireRunnerError } from "../model/errors.js";
 import { isFinished, isRunning, type JobStatus } from "../model/job.js";
@@ -190,6 +190,18 @@ export class WorldForge implements ForgePort {
 
   async jobLog(): Promise<undefined> {
     return undefined;
+  }
+
+  async checkAccess(): Promise<AccessCheck> {
+    await this.travel();
+    await this.answer();
+    return { ok: true, missing: [] };
+  }
+
+  async ensureWebhook(): Promise<WebhookState> {
+    await this.travel();
+    await this.answer();
+    return { state: "kept" };
   }
 
   async stop(): Promise<void> {}

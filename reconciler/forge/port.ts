@@ -47,6 +47,24 @@ export interface ActiveJobs {
   readonly projectIds: readonly number[];
 }
 
+/** What a connection's credential may do, as far as the forge tells. */
+export interface AccessCheck {
+  /** Whether it is enough; `unknown` where the forge does not tell of this kind of token, and nothing is known to be missing. */
+  readonly ok: boolean | "unknown";
+  /** Each missing scope or role in words, with the calls that need it. */
+  readonly missing: readonly string[];
+  /** When the token expires, in milliseconds since the Unix epoch. */
+  readonly expiresAt?: number;
+}
+
+/**
+ * How the webhook stands: as it was, made, changed to what is wanted, or enabled again by a test; `muted` when the forge
+ * goes on not calling it, `not-allowed` when it is not the credential's to make. The message of both tells what to do.
+ */
+export type WebhookState =
+  | { readonly state: "kept" | "made" | "changed" | "re-enabled" }
+  | { readonly state: "muted" | "not-allowed"; readonly message: string };
+
 /**
  * A CI system. Every call has its own deadline and throws a `FireRunnerError` (`FR-FORGE-…`); expected absence is a
  * value. Nothing that makes something is repeated without being asked.
@@ -65,5 +83,9 @@ export interface ForgePort {
   /** The jobs that the runner runs right now; an unknown runner runs none. */
   runningJobs(connection: Connection, runnerId: number): Promise<readonly ForgeJob[]>;
   deleteRunner(connection: Connection, runnerId: number): Promise<"deleted" | "absent">;
+  /** Compares what the credential may do with what the service needs. A token that is refused altogether throws. */
+  checkAccess(connection: Connection): Promise<AccessCheck>;
+  /** Makes sure that the forge calls `url` with the connection's webhook secrets. Found by its URL, so that none is made twice. */
+  ensureWebhook(connection: Connection, url: string): Promise<WebhookState>;
   stop(): Promise<void>;
 }

@@ -132,7 +132,7 @@ export async function createGuestWorld(options: Partial<GuestOptions> = {}): Pro
       url: "https://gitlab.example.com",
       token: "env:GITLAB_TOKEN",
       scope: { projectId: 1 },
-      webhook: {},
+      webhook: { register: false },
     },
   });
   await world.putHost({ mode: "static", subnet: "10.20.0.0/24", gateway: "10.20.0.1", nameservers: [], exclude: [], nat: true });

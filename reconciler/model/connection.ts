@@ -24,8 +24,13 @@ export const connectionSchema = z.strictObject({
       secret: secretRefSchema.optional(),
       /** GitLab's signing token (`whsec_…`). */
       signingToken: secretRefSchema.optional(),
+      /** Whether the service makes and keeps the forge's webhook itself: it needs `listeners.public.url`, and a token that may. */
+      register: z.boolean().default(false),
     })
-    .default({}),
+    .prefault({}),
 });
 export type Connection = z.output<typeof connectionSchema>;
 export type ConnectionInput = z.input<typeof connectionSchema>;
+
+/** Where a connection's forge posts its webhooks, on the public listener at `publicUrl`. */
+export const webhookUrlOf = (publicUrl: string, name: string): string => `${publicUrl}/webhooks/gitlab/${name}`;

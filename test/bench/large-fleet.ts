@@ -113,7 +113,7 @@ function declared(now: number): readonly Write[] {
           url: "https://gitlab.example.com",
           token: "env:TOKEN",
           scope: { projectId },
-          webhook: {},
+          webhook: { register: false },
         },
         ...meta,
       },

@@ -18,6 +18,8 @@ export interface Client {
   runners(): Runners;
   users(): Users;
   get(path: string, searchParams: Readonly<Record<string, unknown>>): Promise<Answer>;
+  post(path: string, body: Readonly<Record<string, unknown>>): Promise<Answer>;
+  put(path: string, body: Readonly<Record<string, unknown>>): Promise<Answer>;
 }
 
 /** Makes the client of one call: everything it sends keeps to the call's bounds and says in errors what was attempted. */
@@ -84,6 +86,8 @@ export function createClients(sender: Sender, limits: Pick<ForgeLimits, "request
       runners: () => withRequester(runners, requester),
       users: () => withRequester(users, requester),
       get: (path, searchParams) => requester.get<Record<string, unknown>>(path, { searchParams }),
+      post: (path, body) => requester.post<Record<string, unknown>>(path, { body: { ...body } }),
+      put: (path, body) => requester.put<Record<string, unknown>>(path, { body: { ...body } }),
     };
   };
 }

@@ -19,6 +19,7 @@ export const needs = {
   readJobs: "the scope read_api, and the role Reporter or higher in the project",
   listRunners: "the scope read_api, and the role Maintainer in the project, Owner in the group, or administrator",
   createRunners: "the scope create_runner, and the role Maintainer in the project, Owner in the group, or administrator",
+  manageWebhooks: "the scope api, and the role Maintainer in the project, or Owner in the group",
   manageRunners: "the scope manage_runner, and the role Maintainer in the project, Owner in the group, or administrator",
 } as const;
 

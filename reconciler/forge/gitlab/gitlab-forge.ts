@@ -1,5 +1,6 @@
 import type { Clock, Random } from "../../model/clock.js";
 import type { ForgePort, ForgeRunner } from "../port.js";
+import { checkAccess } from "./access.js";
 import { activeJobs } from "./active-jobs.js";
 import { createCalls } from "./calls.js";
 import { createClients } from "./client.js";
@@ -11,6 +12,7 @@ import { defaultForgeLimits, type ForgeLimits } from "./limits.js";
 import { deleteRunner, findRunners, makeRunner, pauseRunner, runningJobs } from "./runner-calls.js";
 import { createScopeProjects } from "./scope-projects.js";
 import { createSharedReads } from "./shared-reads.js";
+import { createWebhookKeeper } from "./webhook-keeper.js";
 
 export interface GitLabForgeOptions {
   readonly clock: Clock;
@@ -30,6 +32,7 @@ export function createGitLabForge(options: GitLabForgeOptions): ForgePort {
   const calls = createCalls(clock);
   const gitlab = { clock, calls, clients: createClients(sender, limits), limits };
   const projects = createScopeProjects(clock, limits);
+  const webhooks = createWebhookKeeper(gitlab, resolveSecret);
   const runnerLists = createSharedReads<readonly ForgeRunner[]>();
 
   return {
@@ -41,6 +44,8 @@ export function createGitLabForge(options: GitLabForgeOptions): ForgePort {
     pauseRunner: (connection, runnerId) => pauseRunner(gitlab, connection, runnerId),
     runningJobs: (connection, runnerId) => runningJobs(gitlab, connection, runnerId),
     deleteRunner: (connection, runnerId) => deleteRunner(gitlab, connection, runnerId),
+    checkAccess: (connection) => checkAccess(gitlab, connection),
+    ensureWebhook: (connection, url) => webhooks.ensure(connection, url),
     async stop() {
       await calls.stop();
       transport.stop();

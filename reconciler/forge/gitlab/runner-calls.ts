@@ -121,7 +121,8 @@ function tooManyError(attempt: Attempt, what: string): FireRunnerError {
   return new FireRunnerError("FR-FORGE-REJECTED", `${attempted(attempt)}: ${what}`, { details: { connection: attempt.connection.name } });
 }
 
-function runnerScope(scope: Scope) {
+/** Where GitLab keeps the runners of a scope. */
+export function runnerScope(scope: Scope) {
   if ("projectId" in scope) {
     return { type: "project_type", path: `projects/${scope.projectId}/runners`, owner: { projectId: scope.projectId } } as const;
   }

@@ -2,7 +2,7 @@ import type { FastifyInstance } from "fastify";
 import { z } from "zod";
 import { isoTime } from "../entities/times.js";
 import { administrator, userEntity } from "../entities/user.js";
-import { needs } from "../http/access.js";
+import { needs, ownToken } from "../http/access.js";
 import { parametersOf, texts } from "../http/parameters.js";
 import { badParameter, notFound } from "../http/refusal.js";
 import { type AccessToken, tokenScopes } from "../records/tokens.js";
@@ -24,6 +24,7 @@ export function instanceRoutes(app: FastifyInstance, world: World): void {
   app.get("/user", needs(world, "read_api"), async () => ({ ...userEntity(world.url()), email: administrator.email, is_admin: true }));
 
   app.get("/personal_access_tokens", needs(world, "read_api"), async () => world.tokens.all().map(tokenEntity));
+  app.get("/personal_access_tokens/self", async (request) => tokenEntity(ownToken(world, request)));
   app.post(`/users/${administrator.id}/personal_access_tokens`, needs(world), async (request, reply) => {
     const asked = parametersOf(newToken, request);
     const scopes = tokenScopes.filter((scope) => asked.scopes.includes(scope));
