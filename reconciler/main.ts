@@ -130,6 +130,7 @@ async function build({ service, clock, random, logger, shutdown, resolveSecret }
     logger,
     metrics,
     token: adminToken,
+    publicUrl: listeners.public.url,
     loop: {
       look: () => reconciler?.look(),
       sweepSoon: () => reconciler?.sweepSoon() ?? false,
@@ -204,11 +205,12 @@ async function applyFleetFile(path: string, declarations: Declarations, logger: 
   logger.info({ fleetFile: path, changed }, "the fleet file is applied");
 }
 
-function controlSettings({ owner, schedules }: Service, random: Random): ControlSettings {
+function controlSettings({ owner, schedules, listeners }: Service, random: Random): ControlSettings {
   const { pollS, listHostsS, sweepS, settleS } = schedules;
   return {
     owner,
     holder: `${owner}-${random.hex(8)}`,
+    publicUrl: listeners.public.url,
     schedules: { pollMs: pollS * 1000, listHostsMs: listHostsS * 1000, sweepMs: sweepS * 1000, settleMs: settleS * 1000 },
   };
 }

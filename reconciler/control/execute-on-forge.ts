@@ -5,6 +5,7 @@ import { type Identity, parseRunnerDescription } from "../model/identity.js";
 import { isFinished, isRunning, type JobStatus, jobKey } from "../model/job.js";
 import type { Effect } from "../plan/effect.js";
 import type { Store } from "../store/port.js";
+import { checkConnection } from "./check-connection.js";
 import { type Execution, type ExecutionContext, needed } from "./execution.js";
 import { jobRecord } from "./job-record.js";
 
@@ -21,6 +22,8 @@ export async function executeOnForge(effect: ForgeEffect, context: ExecutionCont
       return poll(connection, effect, context);
     case "sweepRunners":
       return sweep(connection, context);
+    case "checkConnection":
+      return checkConnection(connection, context);
     case "makeRunner":
       return makeRunner(connection, effect, context);
     case "findRunner":

@@ -45,8 +45,10 @@ export function observe(from: ObserveFrom): Snapshot {
     })),
     images: values(store, "image").map(({ spec }) => spec),
     connections: values(store, "connection").map(({ spec }) => {
-      const { readAt, polledAt, sweptAt } = soft.forgeReads(spec.name);
-      return { spec, readAt, polledAt, sweptAt };
+      const { readAt, polledAt, sweptAt, checked } = soft.forgeReads(spec.name);
+      // Records are never changed in place: another specification is another object.
+      const checkedAt = checked?.spec === spec ? checked.at : undefined;
+      return { spec, readAt, polledAt, sweptAt, checkedAt };
     }),
     pools: values(store, "pool")
       .toSorted((a, b) => a.order - b.order)

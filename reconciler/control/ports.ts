@@ -31,4 +31,6 @@ export interface ControlSettings {
   /** Who this process is among the replicas. */
   readonly holder: string;
   readonly schedules: Schedules;
+  /** How forges reach the public listener; without it no webhook is registered. */
+  readonly publicUrl?: string | undefined;
 }

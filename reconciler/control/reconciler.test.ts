@@ -93,6 +93,15 @@ describe("the loop", () => {
     expect(world.passes - before).toBeLessThan(10 * 60);
   });
 
+  it("checks what a connection may do at its start, and then every ten minutes", async () => {
+    const world = await aWorld();
+    await world.run(9 * minute);
+    expect(sent(world, "checkConnection")).toBe(1);
+    expect(world.store.get("condition", "connection/forge/Usable")?.value).toMatchObject({ status: true });
+    await world.run(2 * minute);
+    expect(sent(world, "checkConnection")).toBe(2);
+  });
+
   it("is told of a poll that is wanted at once", async () => {
     const world = await aWorld();
     await world.run(31_000);
@@ -144,4 +153,17 @@ it("goes on renewing its lease when its clock was set back, so that another proc
   world.start();
   await world.run(minute);
   expect(world.leading()?.status().leading).toBe(true);
+});
+
+it("that stood by once goes on renewing its lease when its clock is set back to that time", async () => {
+  const world = await aWorld();
+  await world.run(10_000);
+  world.start();
+  world.crash();
+  await world.run(60_000);
+  world.setClock(-50_000);
+  await world.run(5 * minute);
+  const { leading, passedAt = 0 } = world.leading()?.status() ?? {};
+  expect(leading).toBe(true);
+  expect(world.now() - passedAt).toBeLessThan(20_000);
 });

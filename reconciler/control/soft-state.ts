@@ -1,3 +1,4 @@
+import type { Connection } from "../model/connection.js";
 import type { EffectState, HostObservation, ObservedMicrovm } from "../plan/snapshot.js";
 
 const firstBackoffMs = 500;
@@ -10,6 +11,8 @@ export interface ForgeReads {
   readonly readAt?: number;
   readonly polledAt?: number;
   readonly sweptAt?: number;
+  /** When the credential and the webhook were checked, and what was declared then. */
+  readonly checked?: { readonly at: number; readonly spec: Connection };
 }
 
 /** What a leader knows but need not survive: observations, and the effects under way. A new leader begins without. */

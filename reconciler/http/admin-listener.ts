@@ -10,6 +10,7 @@ import type { Declarations } from "./declarations.js";
 import { type RunningListener, startListener } from "./listener.js";
 import type { LoopView } from "./loop-view.js";
 import { createOperations } from "./operations.js";
+import { registerConnectionRoutes } from "./routes/connections.js";
 import { registerDeclaredRoutes } from "./routes/declared.js";
 import { registerEventRoutes } from "./routes/events.js";
 import { registerFleetRoutes } from "./routes/fleet.js";
@@ -31,6 +32,8 @@ export interface AdminListenerOptions {
   /** The bearer token without which nothing but `/health` answers. */
   readonly token: string;
   readonly loop: LoopView;
+  /** How forges reach the public listener, where the service file says it. */
+  readonly publicUrl?: string | undefined;
   readonly readiness: () => Promise<Readiness> | Readiness;
   /** The log of a job as its forge has it now; undefined when it has none. */
   readonly jobLog: (connection: Connection, projectId: number, jobId: number) => Promise<string | undefined>;
@@ -53,6 +56,7 @@ export function startAdminListener(options: AdminListenerOptions): Promise<Runni
       registerFleetRoutes(app, options);
       registerOperationRoutes(app, { ...options, operations: createOperations(options) });
       registerHostRoutes(app, options);
+      registerConnectionRoutes(app, options);
       registerMicrovmRoutes(app, options);
       registerJobRoutes(app, options);
       registerEventRoutes(app, options);

@@ -135,6 +135,8 @@ function whyCalled(effect: Effect): string {
         : "a hint says that something happened there";
     case "sweepRunners":
       return "it is time to search it for runners that nobody needs";
+    case "checkConnection":
+      return "it is time to check its token and its webhook";
     case "listHost":
       return "it is time to read its microVMs";
     case "createOnHost":

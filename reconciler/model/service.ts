@@ -5,28 +5,41 @@ import { ownerSchema } from "./mark.js";
 const loopback = /^(127(\.\d{1,3}){3}|localhost|\[::1\])$/;
 
 /** Where a listener binds and how it speaks. Beyond loopback it needs TLS, unless `insecure: true` is said by name. */
-const listenerSchema = (listen: string) =>
-  z
-    .strictObject({
-      listen: z
-        .string()
-        .regex(/^(\[[0-9a-fA-F:]+\]|[^\s:/]+):\d{1,5}$/, "must be ADDRESS:PORT, for example 127.0.0.1:8470")
-        .default(listen),
-      tls: z.strictObject({ certFile: z.string().min(1), keyFile: z.string().min(1) }).optional(),
-      insecure: z.boolean().default(false),
-    })
-    .superRefine((listener, context) => {
-      const address = listener.listen.slice(0, listener.listen.lastIndexOf(":"));
-      if (listener.tls === undefined && !listener.insecure && !loopback.test(address)) {
-        context.addIssue({
-          code: "custom",
-          path: ["listen"],
-          message: "is reachable beyond this machine: give tls {certFile, keyFile}, bind to 127.0.0.1, or say insecure: true",
-          input: listener.listen,
-        });
-      }
-    });
+const listenerFields = (listen: string) => ({
+  listen: z
+    .string()
+    .regex(/^(\[[0-9a-fA-F:]+\]|[^\s:/]+):\d{1,5}$/, "must be ADDRESS:PORT, for example 127.0.0.1:8470")
+    .default(listen),
+  tls: z.strictObject({ certFile: z.string().min(1), keyFile: z.string().min(1) }).optional(),
+  insecure: z.boolean().default(false),
+});
+const listenerSchema = (listen: string) => z.strictObject(listenerFields(listen)).superRefine(refuseExposure);
 export type Listener = z.output<ReturnType<typeof listenerSchema>>;
+
+const publicListenerSchema = z
+  .strictObject({
+    ...listenerFields("127.0.0.1:8470"),
+    /** How forges reach this listener; needed where the service is to register webhooks. */
+    url: z
+      .url({ protocol: /^https?$/, error: "must be an http or https URL" })
+      .transform((url) => url.replace(/\/+$/, ""))
+      .optional(),
+  })
+  .superRefine(refuseExposure);
+
+function refuseExposure(
+  listener: { readonly listen: string; readonly tls?: unknown; readonly insecure: boolean },
+  context: z.core.$RefinementCtx,
+): void {
+  const address = listener.listen.slice(0, listener.listen.lastIndexOf(":"));
+  if (listener.tls !== undefined || listener.insecure || loopback.test(address)) return;
+  context.addIssue({
+    code: "custom",
+    path: ["listen"],
+    message: "is reachable beyond this machine: give tls {certFile, keyFile}, bind to 127.0.0.1, or say insecure: true",
+    input: listener.listen,
+  });
+}
 
 const seconds = (fallback: number) => countSchema.max(86_400).default(fallback);
 
@@ -46,7 +59,7 @@ export const serviceSchema = z.strictObject({
   key: secretRefSchema.optional(),
   listeners: z
     .strictObject({
-      public: listenerSchema("127.0.0.1:8470").prefault({}),
+      public: publicListenerSchema.prefault({}),
       guest: listenerSchema("127.0.0.1:8471").prefault({}),
       admin: listenerSchema("127.0.0.1:8472").prefault({}),
     })

@@ -88,7 +88,7 @@ export function onTrialSince(draft: Draft, host: string, image: string): number 
   return ofHost === undefined || ofImage === undefined ? (ofHost ?? ofImage) : Math.max(ofHost, ofImage);
 }
 
-/** Forgets what has held nothing back for long, and what was true of hosts and microVMs that are no more. */
+/** Forgets what has held nothing back for long, and what was true of hosts, connections and microVMs that are no more. */
 export function pruneConditions(draft: Draft): void {
   for (const [key, { subject, until }] of draft.conditions) {
     const isPast = until !== undefined && draft.reached(until + rememberMs);
@@ -98,6 +98,7 @@ export function pruneConditions(draft: Draft): void {
 
 function isOfNobody(draft: Draft, { kind, name }: Condition["subject"]): boolean {
   if (kind === "microvm") return !draft.microvms.has(name);
+  if (kind === "connection") return !draft.connections.has(name);
   const isOfHost = kind === "host" || kind === "host-image" || kind === "address";
   return isOfHost && !draft.hosts.has(name.split("/")[0] ?? "");
 }

@@ -3,6 +3,7 @@ export type Effect =
   | { readonly kind: "readJob"; readonly connection: string; readonly projectId: number; readonly jobId: number }
   | { readonly kind: "poll"; readonly connection: string; readonly projectId?: number }
   | { readonly kind: "sweepRunners"; readonly connection: string }
+  | { readonly kind: "checkConnection"; readonly connection: string }
   | { readonly kind: "listHost"; readonly host: string }
   | { readonly kind: "createOnHost"; readonly vm: string; readonly host: string }
   | { readonly kind: "deleteOnHost"; readonly vm: string; readonly host: string; readonly uid: string }
@@ -23,6 +24,8 @@ export function effectKey(effect: Effect): string {
       return `poll:${effect.connection}/${effect.projectId ?? "all"}`;
     case "sweepRunners":
       return `sweepRunners:${effect.connection}`;
+    case "checkConnection":
+      return `checkConnection:${effect.connection}`;
     case "listHost":
       return `listHost:${effect.host}`;
     case "deleteDouble":

@@ -5,6 +5,15 @@ import type { EffectState, Snapshot } from "./snapshot.js";
 
 const decide = (rest: Partial<Snapshot>) => plan(aSnapshot(rest));
 const kinds = (rest: Partial<Snapshot>) => decide(rest).effects.map(({ kind }) => kind);
+const aVerdict = (reason: string, name = "forge") => ({
+  subject: { kind: "connection", name },
+  type: "Usable",
+  status: false,
+  reason,
+  message: "",
+  observedAt: now,
+  count: 0,
+});
 const hint = (jobId?: number, firstSeenAt = now - 10) => ({
   connection: "forge",
   projectId: 7,
@@ -28,6 +37,23 @@ describe("reading", () => {
     ],
     ["a forge whose poll is due", { connections: [aConnectionView({ polledAt: now - 10_000 })] }, ["poll"]],
     ["a forge whose sweep is due", { connections: [aConnectionView({ sweptAt: now - 60_000 })] }, ["sweepRunners"]],
+    [
+      "a forge that was not checked as it is declared now",
+      { connections: [aConnectionView({ checkedAt: undefined })] },
+      ["checkConnection"],
+    ],
+    ["a forge whose check is due", { connections: [aConnectionView({ checkedAt: now - 600_000 })] }, ["checkConnection"]],
+    ["no forge that was checked within ten minutes", { connections: [aConnectionView({ checkedAt: now - 599_999 })] }, []],
+    [
+      "a forge that could not be used a minute ago",
+      { connections: [aConnectionView({ checkedAt: now - 60_000 })], conditions: [aVerdict("FR-FORGE-UNAUTHORIZED")] },
+      ["checkConnection"],
+    ],
+    [
+      "no forge of which nothing could be told a minute ago",
+      { connections: [aConnectionView({ checkedAt: now - 60_000 })], conditions: [aVerdict("Unknown")] },
+      [],
+    ],
     ["no host that was forgotten", { hosts: [aHostView(aHost(), [], { standing: "forgotten", observation: undefined })] }, []],
   ])("looks at %s", (_what, rest, effects) => {
     expect(kinds(rest)).toEqual(effects);
@@ -38,6 +64,11 @@ describe("reading", () => {
     const connections = [aConnectionView({ readAt: now - 30_000, polledAt: now - 30_000 })];
     expect(kinds({ schedules, connections })).toEqual([]);
     expect(kinds({ schedules, connections, jobs: [aJob({ tags: ["nobody"] })] })).toEqual(["poll"]);
+  });
+
+  it("forgets what was true of a connection that is no longer declared", () => {
+    const { decisions } = decide({ conditions: [aVerdict("Unknown", "removed")] });
+    expect(decisions).toEqual([{ kind: "condition", key: "connection/removed/Usable", value: null }]);
   });
 
   it("rests after a failure and wakes when the rest is over", () => {

@@ -1,3 +1,4 @@
+import { conditionKey } from "../model/condition.js";
 import { isFinished } from "../model/job.js";
 import type { Draft } from "./draft.js";
 
@@ -7,6 +8,9 @@ const readsPerConnection = 256;
 const doubtMs = 1_000;
 /** A hint that could not be followed for this long is given up: polls look at everything that is still active. */
 const hintLifeMs = 3_600_000;
+/** How often a connection's credential and webhook are checked, and how often while its credential is of no use. */
+const checkMs = 600_000;
+const checkUnusableMs = 60_000;
 /** A forge that was not read for this long is not worked for: what waits there may have changed. */
 export const staleMs = 60_000;
 
@@ -24,20 +28,28 @@ export function askHosts(draft: Draft): void {
   }
 }
 
-/** Follows hints, and polls and sweeps every forge when it is time. */
+/** Follows hints, and polls, sweeps and checks every forge when it is time. */
 export function askForges(draft: Draft): void {
   followHints(draft);
   const waiting = new Set<string>();
   for (const job of draft.jobs.values()) if (job.status === "pending") waiting.add(job.connection);
   const { pollMs, sweepMs } = draft.snapshot.schedules;
-  for (const { spec, readAt, polledAt, sweptAt } of draft.snapshot.connections) {
+  for (const { spec, readAt, polledAt, sweptAt, checkedAt } of draft.snapshot.connections) {
     const name = spec.name;
     const due = polledAt === undefined || draft.toPoll.has(name) || draft.reached(polledAt + pollMs);
     // Nothing is made for a forge that goes unread, and something waits there: rare polls are not waited for.
     const unread = waiting.has(name) && draft.reached((readAt ?? draft.now) + staleMs / 2);
     if (due || unread) draft.begin({ kind: "poll", connection: name });
     if (sweptAt === undefined || draft.reached(sweptAt + sweepMs)) draft.begin({ kind: "sweepRunners", connection: name });
+    if (checkedAt === undefined || draft.reached(checkedAt + checkEveryMs(draft, name)))
+      draft.begin({ kind: "checkConnection", connection: name });
   }
+}
+
+/** What somebody is about to mend is looked at sooner. */
+function checkEveryMs(draft: Draft, name: string): number {
+  const usable = draft.conditions.get(conditionKey({ subject: { kind: "connection", name }, type: "Usable" }));
+  return usable?.status === false && usable.reason !== "Unknown" ? checkUnusableMs : checkMs;
 }
 
 function followHints(draft: Draft): void {

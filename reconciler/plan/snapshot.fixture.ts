@@ -138,6 +138,7 @@ export const aConnectionView = (view: Partial<ConnectionView> = {}): ConnectionV
   readAt: now - 1_000,
   polledAt: now - 1_000,
   sweptAt: now - 1_000,
+  checkedAt: now - 1_000,
   ...view,
 });
 

@@ -49,6 +49,8 @@ export interface ConnectionView {
   readonly polledAt: number | undefined;
   /** When its runners were searched for leftovers last. */
   readonly sweptAt: number | undefined;
+  /** When it was checked last, as it is declared now, what its credential may do and how its webhook stands. */
+  readonly checkedAt: number | undefined;
 }
 
 export interface PoolView {

@@ -1,0 +1,96 @@
+import type { AccessCheck, WebhookState } from "../forge/port.js";
+import { type Condition, conditionKey } from "../model/condition.js";
+import { type Connection, webhookUrlOf } from "../model/connection.js";
+import { FireRunnerError } from "../model/errors.js";
+import type { Execution, ExecutionContext } from "./execution.js";
+
+type Judgement = Pick<Condition, "status" | "reason" | "message">;
+
+/** A token that expires sooner is told of. */
+const soonMs = 14 * 86_400_000;
+
+/**
+ * Finds out whether the connection's credential may do what is needed (`Usable`) and, where the service keeps the webhook,
+ * whether the forge has it (`WebhookRegistered`). What was found is written down when it differs from what was known; a
+ * call that failed is thrown after that, because it is no answer of the forge.
+ */
+export async function checkConnection(connection: Connection, context: ExecutionContext): Promise<Execution> {
+  const { ports, soft } = context;
+  const access = await judged(() => usable(connection, context));
+  await put("Usable", connection, context, access.judgement);
+  const webhook = connection.webhook.register ? await judged(() => registered(connection, context)) : { judgement: null };
+  await put("WebhookRegistered", connection, context, webhook.judgement);
+  soft.noteForgeRead(connection.name, { checked: { at: ports.clock.now(), spec: connection } });
+  const failure = access.failure ?? webhook.failure;
+  if (failure !== undefined) throw failure;
+  return "done";
+}
+
+interface Judged {
+  readonly judgement: Judgement | null;
+  readonly failure?: FireRunnerError;
+}
+
+/** What the forge's refusal or silence says; that it wants to be asked later says nothing. */
+async function judged(judge: () => Promise<Judgement>): Promise<Judged> {
+  try {
+    return { judgement: await judge() };
+  } catch (caught) {
+    if (!(caught instanceof FireRunnerError) || caught.code === "FR-FORGE-RATE-LIMITED" || caught.code === "FR-INTERNAL") throw caught;
+    return { judgement: { status: false, reason: caught.code, message: caught.message }, failure: caught };
+  }
+}
+
+async function usable(connection: Connection, { ports }: ExecutionContext): Promise<Judgement> {
+  return judgeAccess(connection, await ports.forge.checkAccess(connection), ports.clock.now());
+}
+
+function judgeAccess({ token }: Connection, { ok, missing, expiresAt }: AccessCheck, now: number): Judgement {
+  if (missing.length > 0)
+    return { status: false, reason: "FR-FORGE-UNAUTHORIZED", message: `the token ${token} lacks ${missing.join("; ")}` };
+  if (ok === "unknown") return { status: false, reason: "Unknown", message: `the forge does not tell what the token ${token} may do` };
+  if (expiresAt === undefined) return { status: true, reason: "Allowed", message: "the token may do what is needed" };
+  const day = new Date(Math.min(expiresAt, 8.64e15)).toISOString().slice(0, 10);
+  if (expiresAt - now < soonMs)
+    return { status: true, reason: "ExpiresSoon", message: `the token ${token} expires on ${day}: renew it before` };
+  return { status: true, reason: "Allowed", message: `the token may do what is needed, until ${day}` };
+}
+
+async function registered(connection: Connection, { ports, settings }: ExecutionContext): Promise<Judgement> {
+  if (settings.publicUrl === undefined)
+    return {
+      status: false,
+      reason: "FR-CONFIG",
+      message: "listeners.public.url of the service file is not set: say there how the forge reaches it",
+    };
+  if (connection.webhook.secret === undefined && connection.webhook.signingToken === undefined)
+    return {
+      status: false,
+      reason: "FR-CONFIG",
+      message: "webhook.secret or webhook.signingToken of the connection is not set: webhooks without proof are refused",
+    };
+  return judgeWebhook(await ports.forge.ensureWebhook(connection, webhookUrlOf(settings.publicUrl, connection.name)));
+}
+
+function judgeWebhook(webhook: WebhookState): Judgement {
+  switch (webhook.state) {
+    case "kept":
+    case "made":
+    case "changed":
+    case "re-enabled":
+      return { status: true, reason: "Registered", message: "the forge has the webhook as it must be" };
+    case "muted":
+      return { status: false, reason: "Muted", message: webhook.message };
+    case "not-allowed":
+      return { status: false, reason: "NotAllowed", message: webhook.message };
+  }
+}
+
+async function put(type: string, { name }: Connection, { ports, writes }: ExecutionContext, next: Judgement | null): Promise<void> {
+  const subject = { kind: "connection", name };
+  await writes.update("condition", conditionKey({ subject, type }), (known) => {
+    if (next === null) return known === undefined ? undefined : null;
+    if (known?.status === next.status && known.reason === next.reason && known.message === next.message) return undefined;
+    return { subject, type, ...next, observedAt: ports.clock.now(), count: 0 };
+  });
+}
