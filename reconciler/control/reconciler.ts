@@ -134,7 +134,11 @@ class Loop implements Reconciler {
     // A lease that lasts longer than any can comes of another time: nobody could take over before it ends.
     const leftMs = this.lease === undefined ? 0 : this.lease.expiresAt - now;
     if (leftMs > leaseMs - renewMs && leftMs <= leaseMs) return true;
-    if (now < this.standByUntil && this.standByUntil - now <= renewMs) return false;
+    if (now < this.standByUntil && this.standByUntil - now <= renewMs) {
+      // The timer that was to end this has gone off early when the clock was set back a little.
+      this.wakeIn(this.standByUntil - now);
+      return false;
+    }
     const lease = await store.acquireLease(this.settings.holder, leaseMs);
     if (lease === undefined) {
       this.depose();
@@ -147,6 +151,7 @@ class Loop implements Reconciler {
       this.listeningSince = clock.now();
     }
     this.lease = lease;
+    this.standByUntil = 0;
     this.cancelRenewal();
     this.cancelRenewal = clock.after(renewMs, () => this.wake());
     return true;
