@@ -1,6 +1,7 @@
 import { createRequire } from "node:module";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { oneOfEach } from "../reconciler/http/listeners.fixture.js";
+import { conditionKey } from "../reconciler/model/condition.js";
 import type { Bag } from "./handlers/handler.js";
 import { unknown } from "./handlers/unknowns.js";
 import { type Failure, type ProviderProcess, startProviderProcess, withLoader } from "./process.fixture.js";
@@ -28,6 +29,17 @@ describe("in the engine's own process for dynamic resources", () => {
   beforeAll(async () => {
     world = await startAdminWorld();
     world.checks.push({ name: "host/rack-1", ok: true, required: false }, { name: "connection/gitlab", ok: true, required: false });
+    // What the loop, which does not run here, would find of the token: a connection's first answer is waited for.
+    const usable = {
+      subject: { kind: "connection", name: "gitlab" },
+      type: "Usable",
+      status: true,
+      reason: "Usable",
+      message: "the token may do all that is needed",
+      observedAt: 1,
+      count: 0,
+    };
+    await world.store.commit({ writes: [{ kind: "condition", key: conditionKey(usable), value: usable, expect: "absent" }] });
     engine = await startProviderProcess({ "firerunner:endpoint": world.url, "firerunner:token": adminToken });
   }, 60_000);
   afterAll(async () => {
