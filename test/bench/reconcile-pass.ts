@@ -61,7 +61,9 @@ async function world(shape: FleetShape): Promise<PassWorld> {
   if (outcome !== "committed") throw new Error(`the fleet was not committed: ${outcome}`);
   const soft = new SoftState();
   for (const [host, microvms] of shown) soft.noteHost(host, now - 1_000, now - 990, microvms);
-  soft.noteForgeRead("harbour", { readAt: now - 1_000, polledAt: now - 1_000, sweptAt: now - 1_000, checkedAt: now - 1_000 });
+  const spec = store.get("connection", "harbour")?.value.spec;
+  if (spec === undefined) throw new Error("the fleet has no connection");
+  soft.noteForgeRead(spec.name, { readAt: now - 1_000, polledAt: now - 1_000, sweptAt: now - 1_000, checked: { at: now - 1_000, spec } });
   const guest: GuestPort = { bootMetadata: () => ({}), readMark: () => undefined, lastHeardAt: () => now - 5_000 };
   const schedules = { pollMs: 10_000, listHostsMs: 10_000, sweepMs: 60_000, settleMs: 5_000 };
   const from = { store, soft, guest, clock, random, owner, listeningSince: now - 3_600_000, schedules };
