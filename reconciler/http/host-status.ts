@@ -1,18 +1,12 @@
 import { standingOf } from "../control/observe.js";
 import type { Condition } from "../model/condition.js";
 import type { Operation } from "../model/front-door.js";
-import type { Host } from "../model/host.js";
+import { more, noRoom, type Room, roomOf } from "../model/room.js";
 import type { HostView } from "../plan/snapshot.js";
 import type { Store } from "../store/port.js";
 import type { LoopView } from "./loop-view.js";
 import { operationsOf } from "./operations.js";
 import { type Reachability, reachability } from "./signs-of-life.js";
-
-interface Room {
-  readonly vcpu: number;
-  readonly memoryMb: number;
-  readonly microvms: number;
-}
 
 /** A host as the service finds it: nothing of it is declared. What is not known is told as unknown. */
 export interface HostStatus extends Reachability {
@@ -50,7 +44,7 @@ export function hostStatuses({ store, loop, now }: HostStatusFrom, only?: string
         ...reachability(loop, seen, name),
         standing: standingOf(told, name),
         ...(observation === undefined ? {} : { lastReadAt: observation.at, shownMicrovms: observation.microvms.size }),
-        used: used.get(name) ?? nothing,
+        used: used.get(name) ?? noRoom,
         total: roomOf(spec),
         operations: told,
         conditions: store
@@ -62,17 +56,10 @@ export function hostStatuses({ store, loop, now }: HostStatusFrom, only?: string
   });
 }
 
-const nothing: Room = { vcpu: 0, memoryMb: 0, microvms: 0 };
-
-function roomOf({ capacity: { vcpu, memoryMb, microvms, vcpuOvercommit = 1 } }: Host): Room {
-  return { vcpu: Math.floor(vcpu * vcpuOvercommit), memoryMb, microvms };
-}
-
 function usedByHost(store: Pick<Store, "list">): ReadonlyMap<string, Room> {
   const used = new Map<string, Room>();
   for (const { value: vm } of store.list("microvm")) {
-    const { vcpu, memoryMb, microvms } = used.get(vm.host) ?? nothing;
-    used.set(vm.host, { vcpu: vcpu + vm.size.vcpu, memoryMb: memoryMb + vm.size.memoryMb, microvms: microvms + 1 });
+    used.set(vm.host, more(used.get(vm.host) ?? noRoom, vm.size));
   }
   return used;
 }

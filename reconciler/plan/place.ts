@@ -2,16 +2,11 @@ import type { Host } from "../model/host.js";
 import type { WaitingReason } from "../model/job.js";
 import { isLeaving, type Microvm } from "../model/microvm.js";
 import type { Pool, Size } from "../model/pool.js";
+import { more, type Room, roomOf } from "../model/room.js";
 import { Addresses, type Place } from "./addresses.js";
 import { createFailing, hostHeldBack, imageHeldBack, onTrialSince } from "./backoff.js";
 import type { Draft } from "./draft.js";
 import type { HostView } from "./snapshot.js";
-
-interface Room {
-  readonly vcpu: number;
-  readonly memoryMb: number;
-  readonly microvms: number;
-}
 
 /** One usable host in one plan: its free room, and the addresses that are given out (computed when one is needed). */
 interface Ledger {
@@ -162,17 +157,8 @@ function less(room: Room, size: Size): Room {
   return { vcpu: room.vcpu - size.vcpu, memoryMb: room.memoryMb - size.memoryMb, microvms: room.microvms - 1 };
 }
 
-function more(room: Room, size: Size): Room {
-  return { vcpu: room.vcpu + size.vcpu, memoryMb: room.memoryMb + size.memoryMb, microvms: room.microvms + 1 };
-}
-
 function fits(room: Room, size: Size): boolean {
   return room.vcpu >= size.vcpu && room.memoryMb >= size.memoryMb && room.microvms >= 1;
-}
-
-/** What a host has for microVMs when it is empty. */
-function roomOf({ capacity: { vcpu, memoryMb, microvms, vcpuOvercommit = 1 } }: Host): Room {
-  return { vcpu: Math.floor(vcpu * vcpuOvercommit), memoryMb, microvms };
 }
 
 /** A host with fewer still to create comes first, in steps; of equal ones the strategy decides, and then the name. */
