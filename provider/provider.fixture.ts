@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { startAdminListener } from "../reconciler/http/admin-listener.js";
 import { createDeclarations, type Declarations } from "../reconciler/http/declarations.js";
-import { aLoop, newStore, onLoopback } from "../reconciler/http/listeners.fixture.js";
+import { aLoop, aMicrovm, newStore, onLoopback } from "../reconciler/http/listeners.fixture.js";
 import type { ReadinessCheck } from "../reconciler/http/routes/health.js";
 import type { Clock } from "../reconciler/model/clock.js";
 import { systemClock } from "../reconciler/model/clock.js";
@@ -63,41 +63,9 @@ export async function startAdminWorld(clock: Clock = systemClock): Promise<Admin
   };
 }
 
-/** A clock whose waits are over at once: its time is the sum of what was waited for. */
-export function hurriedClock(): Clock {
-  let now = 1_700_000_000_000;
-  return {
-    now: () => now,
-    after(delayMs, callback) {
-      let cancelled = false;
-      setImmediate(() => {
-        if (cancelled) return;
-        now += delayMs;
-        callback();
-      });
-      return () => {
-        cancelled = true;
-      };
-    },
-  };
-}
-
 /** Puts a microVM of the pool `small` on the host `rack-1`; the returned function takes it away. */
 export async function placeMicrovm(store: Store): Promise<() => Promise<void>> {
-  const value = {
-    name: "vm-a",
-    pool: "small",
-    connection: "gitlab",
-    image: "base",
-    sizeName: "small",
-    size: { vcpu: 1, memoryMb: 1024 },
-    host: "rack-1",
-    mac: "02:00:00:00:00:01",
-    phase: "busy",
-    identity: false,
-    traceId: "0f".repeat(16),
-    allocatedAt: 1,
-  } as const;
+  const value = aMicrovm({ phase: "busy" });
   await store.commit({ writes: [{ kind: "microvm", key: "vm-a", value, expect: "absent" }] });
   return async () => {
     await store.commit({ writes: [{ kind: "microvm", key: "vm-a", value: null, expect: "any" }] });

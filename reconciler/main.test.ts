@@ -5,9 +5,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { stringify } from "yaml";
-import { fleetInput, keptLog, oneOfEach, until } from "./http/listeners.fixture.js";
+import { fleetInput, keptLog, oneOfEach } from "./http/listeners.fixture.js";
 import { type RunningService, startService } from "./main.js";
 import { type ServiceInput, serviceSchema } from "./model/service.js";
+import { until } from "./model/until.fixture.js";
 
 let directory: string;
 let lines: string[];

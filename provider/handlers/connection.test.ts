@@ -1,7 +1,7 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { hurriedClock } from "../provider.fixture.js";
+import { HurriedClock } from "../../reconciler/model/hurried-clock.fixture.js";
 import { connectionHandler } from "./connection.js";
 import type { Bag, Context } from "./handler.js";
 
@@ -42,7 +42,7 @@ describe("what is seen of a connection", () => {
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     const { signal } = new AbortController();
-    context = { api: { url, token: "t" }, clock: hurriedClock(), signal, say: (line) => lines.push(line) };
+    context = { api: { url, token: "t" }, clock: new HurriedClock(), signal, say: (line) => lines.push(line) };
   });
   afterEach(async () => {
     server.closeAllConnections();

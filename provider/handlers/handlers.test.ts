@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { oneOfEach } from "../../reconciler/http/listeners.fixture.js";
-import { type AdminWorld, hurriedClock, placeMicrovm, startAdminWorld } from "../provider.fixture.js";
+import { HurriedClock } from "../../reconciler/model/hurried-clock.fixture.js";
+import { type AdminWorld, placeMicrovm, startAdminWorld } from "../provider.fixture.js";
 import type { ResourceType } from "../resource-types.js";
 import { connectionHandler } from "./connection.js";
 import { type Bag, type Handler, PartlyDone } from "./handler.js";
@@ -22,7 +23,7 @@ const own = { managedBy: "pulumi:ci/dev/it" };
 
 let world: AdminWorld;
 beforeEach(async () => {
-  world = await startAdminWorld(hurriedClock());
+  world = await startAdminWorld(new HurriedClock());
   world.checks.push(
     { name: "host/rack-1", ok: true, required: false },
     { name: "connection/gitlab", ok: false, required: false, message: "401" },
@@ -282,11 +283,11 @@ describe("what is seen of a host", () => {
   it("is waited for when it is new", async () => {
     world.checks.splice(0, 2, { name: "host/rack-1", ok: false, required: false, message: "not asked yet" });
     let asked = 0;
-    const clock = hurriedClock();
+    const clock = new HurriedClock();
     const context = {
       ...world.context,
       clock: {
-        ...clock,
+        now: () => clock.now(),
         after: (ms: number, callback: () => void) => {
           asked += 1;
           if (asked === 3) world.checks.splice(0, 1, { name: "host/rack-1", ok: false, required: false, message: "no answer" });

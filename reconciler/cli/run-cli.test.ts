@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parse, stringify } from "yaml";
-import { oneOfEach, until } from "../http/listeners.fixture.js";
+import { oneOfEach } from "../http/listeners.fixture.js";
+import { until } from "../model/until.fixture.js";
 import { type CliWorld, run, startCliWorld } from "./cli-world.fixture.js";
 import { readVersion } from "./version.js";
 

@@ -10,8 +10,6 @@ import type { Store } from "../store/port.js";
 import { createLogger, type Logger } from "../telemetry/logger.js";
 import type { LoopView } from "./loop-view.js";
 
-export { until } from "../model/until.fixture.js";
-
 /** A listener's settings on a free port of this machine. */
 export const onLoopback = serviceSchema.parse({ owner: "test", listeners: { public: { listen: "127.0.0.1:0" } } }).listeners.public;
 
