@@ -17,6 +17,10 @@ export interface ConnectionWebhookArgs {
   secret?: pulumi.Input<string> | undefined;
   /** GitLab's signing token (`whsec_…`), as a reference: `env:NAME` or `file:PATH`. */
   signingToken?: pulumi.Input<string> | undefined;
+  /** While the secret is being changed: the one before, which is accepted as well, as a reference. */
+  previousSecret?: pulumi.Input<string> | undefined;
+  /** While the signing token is being changed: the one before, which is accepted as well, as a reference. */
+  previousSigningToken?: pulumi.Input<string> | undefined;
   /**
    * Whether the reconciler makes and keeps GitLab's webhook itself. It needs to know its public address
    * (`listeners.public.url`), and a token that may. Default: `false`.
@@ -37,9 +41,16 @@ export interface GitLabConnectionArgs extends DeclaredResourceArgs {
   scope: pulumi.Input<ConnectionScopeArgs>;
   /** How its webhooks are told from forged ones. Default: none, and every webhook is refused. Changes in place. */
   webhook?: pulumi.Input<ConnectionWebhookArgs> | undefined;
+  /** How many requests a minute its credential may make. Default: what GitLab itself says. Changes in place. */
+  maxRequestsPerMinute?: pulumi.Input<number> | undefined;
+  /**
+   * Whether a runner that never takes a job is kept for each class whose jobs wait long, so that GitLab does not give them up.
+   * Default: `true`. Changes in place.
+   */
+  presenceRunners?: pulumi.Input<boolean> | undefined;
 }
 
-const inputs = ["name", "url", "token", "scope", "webhook", "timeouts"] as const;
+const inputs = ["name", "url", "token", "scope", "webhook", "maxRequestsPerMinute", "presenceRunners", "timeouts"] as const;
 
 /** A connection: one GitLab whose jobs get microVMs. */
 export class GitLabConnection extends DeclaredResource {

@@ -133,6 +133,7 @@ export async function createGuestWorld(options: Partial<GuestOptions> = {}): Pro
       token: "env:GITLAB_TOKEN",
       scope: { projectId: 1 },
       webhook: { register: false },
+      presenceRunners: true,
     },
   });
   await world.putHost({ mode: "static", subnet: "10.20.0.0/24", gateway: "10.20.0.1", nameservers: [], exclude: [], nat: true });

@@ -24,10 +24,17 @@ export const connectionSchema = z.strictObject({
       secret: secretRefSchema.optional(),
       /** GitLab's signing token (`whsec_…`). */
       signingToken: secretRefSchema.optional(),
+      /** While a secret is being changed: the one before, which is accepted as well. */
+      previousSecret: secretRefSchema.optional(),
+      previousSigningToken: secretRefSchema.optional(),
       /** Whether the service makes and keeps the forge's webhook itself: it needs `listeners.public.url`, and a token that may. */
       register: z.boolean().default(false),
     })
     .prefault({}),
+  /** How many requests a minute its credential may make; without it, what the forge itself says. */
+  maxRequestsPerMinute: countSchema.optional(),
+  /** Whether a runner that never takes a job is kept for each class whose jobs wait long, so that the forge does not give them up. */
+  presenceRunners: z.boolean().default(true),
 });
 export type Connection = z.output<typeof connectionSchema>;
 export type ConnectionInput = z.input<typeof connectionSchema>;

@@ -114,6 +114,7 @@ function declared(now: number): readonly Write[] {
           token: "env:TOKEN",
           scope: { projectId },
           webhook: { register: false },
+          presenceRunners: true,
         },
         ...meta,
       },
