@@ -1,13 +1,11 @@
-import type { ForgeJob } from "../forge/port.js";
 import type { Connection } from "../model/connection.js";
 import { hintKey } from "../model/front-door.js";
 import { type Identity, parseRunnerDescription } from "../model/identity.js";
-import { isFinished, isRunning, type JobStatus, jobKey } from "../model/job.js";
 import type { Effect } from "../plan/effect.js";
-import type { Store } from "../store/port.js";
 import { checkConnection } from "./check-connection.js";
 import { type Execution, type ExecutionContext, needed } from "./execution.js";
-import { jobRecord } from "./job-record.js";
+import { followed, learn } from "./learn-job.js";
+import { poll } from "./poll-jobs.js";
 
 type ForgeEffect = Exclude<Effect, { readonly host: string }>;
 type RunnerEffect = Extract<ForgeEffect, { readonly runnerId: number }>;
@@ -49,58 +47,6 @@ async function readJob(
   if (read === undefined) await writes.update("job", key, (known) => (known === undefined ? undefined : null));
   else await learn(connection, read, readAt, context);
   await followed(key, hintRevision, context);
-  return "done";
-}
-
-/** Removes the hint that was followed, unless it was given again meanwhile: then what was read may be older than it. */
-async function followed(key: string, revision: number | undefined, { writes }: ExecutionContext): Promise<void> {
-  if (revision !== undefined) await writes.commit({ writes: [{ kind: "hint", key, value: null, expect: revision }] });
-}
-
-/** Writes down what the forge said about a job, if it is ours to know. */
-async function learn(connection: Connection, read: ForgeJob, readAt: number, { ports, writes }: ExecutionContext): Promise<void> {
-  const key = jobKey({ connection: connection.name, projectId: read.projectId, jobId: read.jobId });
-  await writes.update("job", key, (known) => {
-    if (known === undefined && !isWorthKnowing(read, connection, ports.store)) return undefined;
-    // One that went back to waiting for something else than a runner is read again when it asks for one.
-    if (known?.status === "pending" && known.readAt <= readAt && isDormant(read.status)) return null;
-    return jobRecord(connection.name, known, read, readAt, () => ports.random.hex(16));
-  });
-}
-
-/** A job that nobody knew matters when it waits, or when one of our runners runs or ran it. */
-function isWorthKnowing(read: ForgeJob, connection: Connection, store: Store): boolean {
-  if (read.status === "pending") return true;
-  if (isDormant(read.status) || read.runnerId === undefined) return false;
-  return store.list("identity").some(({ value }) => value.connection === connection.name && value.runnerId === read.runnerId);
-}
-
-/** Whether the job neither asks for a runner, nor has one, nor is over. */
-const isDormant = (status: JobStatus): boolean => status !== "pending" && !isRunning(status) && !isFinished(status);
-
-async function poll(connection: Connection, effect: Extract<Effect, { kind: "poll" }>, context: ExecutionContext): Promise<Execution> {
-  const { ports, soft, writes } = context;
-  const key = effect.projectId === undefined ? undefined : hintKey({ connection: connection.name, projectId: effect.projectId });
-  const hintRevision = key === undefined ? undefined : ports.store.get("hint", key)?.revision;
-  const readAt = ports.clock.now();
-  const { jobs, projectIds } = await ports.forge.activeJobs(connection, effect.projectId);
-  await Promise.all(jobs.map((job) => learn(connection, job, readAt, context)));
-  const active = new Set(jobs.map((job) => `${job.projectId}/${job.jobId}`));
-  const read = new Set(projectIds);
-  // What was waiting or running and is not named any more changed meanwhile: it is looked at one by one.
-  const missing = ports.store.list("job").filter(({ value: job }) => {
-    if (job.connection !== connection.name || isFinished(job.status) || job.readAt >= readAt) return false;
-    return read.has(job.projectId) && !active.has(`${job.projectId}/${job.jobId}`);
-  });
-  const hints = missing.map(({ key: job, value: { projectId, jobId } }) =>
-    writes.update("hint", job, (known) =>
-      known === undefined ? { connection: connection.name, projectId, jobId, firstSeenAt: readAt } : undefined,
-    ),
-  );
-  await Promise.all(hints);
-  if (key !== undefined) await followed(key, hintRevision, context);
-  const now = ports.clock.now();
-  soft.noteForgeRead(connection.name, effect.projectId === undefined ? { readAt: now, polledAt: readAt } : { readAt: now });
   return "done";
 }
 
