@@ -39,9 +39,15 @@ export class EventLog {
 
   /** The number up to which events may be forgotten, once it is worth the effort. */
   excess(): number | undefined {
-    const upTo = this.last - this.retention;
-    const oldest = this.events[0];
-    return oldest !== undefined && upTo - oldest.seq + 1 >= this.portion ? upTo : undefined;
+    const excess = this.events.length - this.retention;
+    return excess >= this.portion ? this.events[excess - 1]?.seq : undefined;
+  }
+
+  /** Holds these events from now on, as if it had been made of them. */
+  adopt(events: readonly Event[], last: number): void {
+    this.events.splice(0, this.events.length);
+    for (const event of events) this.events.push(event);
+    this.last = last;
   }
 
   forget(upTo: number): void {

@@ -5,7 +5,8 @@ import type { Kind } from "../model/records.js";
 import { checkBatch } from "./checked-batch.js";
 import { checkClaim, claim, release } from "./leadership.js";
 import type { Mirror, Step } from "./mirror.js";
-import type { Batch, Change, CommitResult, EventQuery, Lease, Store, Stored } from "./port.js";
+import type { Batch, Change, CommitResult, EventQuery, Lease, Store, Stored, View } from "./port.js";
+import { Watchers } from "./watchers.js";
 
 /** What one group of commits changed, and where the counters stand after it. */
 export interface JournalEntry {
@@ -52,11 +53,13 @@ interface Waiting {
  */
 export class GroupedStore implements Store {
   private readonly waiting: Waiting[] = [];
-  private readonly listeners = new Set<{ readonly listener: (change: Change) => void }>();
+  private readonly watchers: Watchers;
   private scheduled = false;
   private stopping: Promise<void> | undefined;
 
-  constructor(private readonly parts: GroupedStoreParts) {}
+  constructor(private readonly parts: GroupedStoreParts) {
+    this.watchers = new Watchers(parts.onFault);
+  }
 
   get<K extends Kind>(kind: K, key: string): Stored<K> | undefined {
     return this.parts.mirror.get(kind, key);
@@ -84,11 +87,7 @@ export class GroupedStore implements Store {
   }
 
   watch(listener: (change: Change) => void): () => void {
-    const entry = { listener };
-    this.listeners.add(entry);
-    return () => {
-      this.listeners.delete(entry);
-    };
+    return this.watchers.add(listener);
   }
 
   async acquireLease(holder: string, ttlMs: number): Promise<Lease | undefined> {
@@ -107,6 +106,13 @@ export class GroupedStore implements Store {
     });
   }
 
+  /** What is in this process is always current, and what settled is as safe as it gets. */
+  ready(): View {
+    return { current: true };
+  }
+
+  async settled(): Promise<void> {}
+
   stop(): Promise<void> {
     this.stopping ??= this.finish();
     return this.stopping;
@@ -116,7 +122,7 @@ export class GroupedStore implements Store {
     // A watcher may be the one who stops: the group that it is told of is finished first.
     await Promise.resolve();
     while (this.waiting.length > 0) this.runGroup();
-    this.listeners.clear();
+    this.watchers.clear();
     this.parts.journal.close();
   }
 
@@ -166,7 +172,7 @@ export class GroupedStore implements Store {
       for (const { reject } of group) reject(error);
       return;
     }
-    for (const step of steps) this.tell(step);
+    for (const step of steps) this.watchers.tell(step);
     for (const answer of answers) answer();
   }
 
@@ -178,21 +184,4 @@ export class GroupedStore implements Store {
     journal.write({ steps, revision: mirror.revision, lastSeq: mirror.lastSeq, takeovers, forgetEventsTo });
     if (forgetEventsTo !== undefined) mirror.forgetEvents(forgetEventsTo);
   }
-
-  private tell({ revision, replaced, events }: Step): void {
-    if (this.listeners.size === 0) return;
-    const change: Change = { revision, changed: replaced.map(({ kind, key }) => ({ kind, key })), events };
-    for (const entry of [...this.listeners]) {
-      // An earlier one may have ended it just now.
-      if (!this.listeners.has(entry)) continue;
-      try {
-        entry.listener(change);
-      } catch (caught) {
-        this.parts.onFault(FireRunnerError.from(caught, "FR-INTERNAL", `a watcher of the store, told of revision ${revision},`));
-      }
-    }
-  }
 }
-
-/** Where faults of watchers go when nobody else takes them: they must not be lost, nor end the process. */
-export const warnOfFault = (error: FireRunnerError): void => process.emitWarning(error);

@@ -1,4 +1,4 @@
-import type { Event } from "../model/event.js";
+import type { Event, NewEvent } from "../model/event.js";
 import { type Kind, kinds } from "../model/records.js";
 import { EventLog } from "./event-log.js";
 import { type Leadership, mayWrite } from "./leadership.js";
@@ -86,13 +86,38 @@ export class Mirror {
     const conflicts = batch.writes.filter((write) => !this.isExpected(write)).map(({ kind, key }) => ({ kind, key }));
     if (conflicts.length > 0) return { result: { outcome: "conflict", conflicts } };
 
-    const revision = this.current + 1;
-    const replaced = batch.writes.flatMap((write) => this.replacement(write, revision));
-    const added = batch.events ?? [];
-    if (replaced.length === 0 && added.length === 0) return { result: { outcome: "committed", revision: this.current } };
+    const step = this.follow(this.current + 1, batch.writes, batch.events ?? []);
+    const result = { outcome: "committed", revision: this.current } as const;
+    return step === undefined ? { result } : { result, step };
+  }
+
+  /** Does what was judged already, here or elsewhere, under `revision`; undefined when nothing changes by it. */
+  follow(revision: number, writes: readonly Write[], added: readonly NewEvent[]): Step | undefined {
+    const replaced = writes.flatMap((write) => this.replacement(write, revision));
+    if (replaced.length === 0 && added.length === 0) return undefined;
     for (const { kind, key, after } of replaced) this.put(kind, key, after);
     this.current = revision;
-    return { result: { outcome: "committed", revision }, step: { revision, replaced, events: this.log.append(added) } };
+    return { revision, replaced, events: this.log.append(added) };
+  }
+
+  /** Becomes what was read anew, and tells what that changed; what stayed the same stays the same object. */
+  adopt({ records, events, revision, lastSeq }: Omit<Contents, "takeovers">): Step {
+    const before = this.log.lastSeq;
+    const replaced: Replacement[] = [];
+    const found = new Map(kinds.map((kind) => [kind, new Set<string>()]));
+    for (const { kind, stored } of records) {
+      found.get(kind)?.add(stored.key);
+      const known = this.shelves[kind].get(stored.key);
+      if (known?.revision !== stored.revision) replaced.push({ kind, key: stored.key, before: known, after: stored });
+    }
+    for (const kind of kinds) {
+      const gone = this.shelves[kind].list().filter(({ key }) => found.get(kind)?.has(key) !== true);
+      for (const known of gone) replaced.push({ kind, key: known.key, before: known, after: undefined });
+    }
+    for (const { kind, key, after } of replaced) this.put(kind, key, after);
+    this.current = revision;
+    this.log.adopt(events, lastSeq);
+    return { revision, replaced, events: events.filter(({ seq }) => seq > before) };
   }
 
   /** Takes back steps that were applied last, newest first. */

@@ -1,3 +1,4 @@
+import type { FireRunnerError } from "../model/errors.js";
 import type { Event, NewEvent } from "../model/event.js";
 import type { Kind, Records } from "../model/records.js";
 
@@ -33,14 +34,17 @@ export type CommitResult =
   | { readonly outcome: "conflict"; readonly conflicts: readonly { readonly kind: Kind; readonly key: string }[] }
   | { readonly outcome: "deposed" };
 
-/** What changed in one commit, in the order of the writes; deleting what was absent changes nothing. */
+/**
+ * What changed in one commit, in the order of the writes; deleting what was absent changes nothing. When a store elsewhere had
+ * to be read anew, one change tells all that is different.
+ */
 export interface Change {
   readonly revision: number;
   readonly changed: readonly { readonly kind: Kind; readonly key: string }[];
   readonly events: readonly Event[];
 }
 
-/** The right to write as leader until `expiresAt`. */
+/** The right to write as leader until `expiresAt`, by this process's clock. */
 export interface Lease {
   readonly holder: string;
   /** Counter and random id: every taking-over makes a new one. */
@@ -56,6 +60,12 @@ export interface EventQuery {
 }
 
 /**
+ * Whether what is read is what is stored. A store elsewhere can be out of reach since some time (ms since the epoch): until it
+ * was caught up with, reads show what was known last, and every call rejects.
+ */
+export type View = { readonly current: true } | { readonly current: false; readonly since: number; readonly error: FireRunnerError };
+
+/**
  * Records that survive. Reads are synchronous and come from a mirror in memory which holds everything that was
  * committed here; a commit settles when it is durable.
  */
@@ -67,7 +77,7 @@ export interface Store {
   /**
    * Rejects with `FR-INVALID` for what could not be read again (a value that its schema refuses, an unusable key, a record
    * written twice), and with `FR-STORE` when it could not be made durable: then nothing of the batch can be read here, but
-   * after a crash it may be found nevertheless.
+   * after a crash it may be found nevertheless, and so may it when a store elsewhere is reached again.
    */
   commit(batch: Batch): Promise<CommitResult>;
   /** Calls back after each commit has become durable and readable; the returned function ends it. */
@@ -77,6 +87,13 @@ export interface Store {
   /** Takes the lease when it is free, expired or already `holder`'s (then it is renewed and keeps its epoch); undefined when another holds it. */
   acquireLease(holder: string, ttlMs: number): Promise<Lease | undefined>;
   releaseLease(holder: string): Promise<void>;
+  ready(): View;
+  /**
+   * Settles when everything committed here before survives the loss of one machine, as far as the store is set up for that
+   * (replicas); rejects with `FR-STORE` when that is not so in time. To be awaited before what cannot be undone, like the
+   * delivery of a credential.
+   */
+  settled(): Promise<void>;
   /** Finishes what was begun and closes; later calls reject with `FR-STORE`. */
   stop(): Promise<void>;
 }

@@ -4,14 +4,14 @@ import type { Change, Store, Write } from "./port.js";
 import { event, hint, put, revisionOf, type StoreWorld, storeWorld } from "./store-world.fixture.js";
 
 /** Makes an empty store in a world of its own. */
-export type OpenStore = (world: StoreWorld, eventRetention?: number) => Store;
+export type OpenStore = (world: StoreWorld, eventRetention?: number) => Store | Promise<Store>;
 
 /** What every store does, whatever it keeps its records in. */
 export function storeContract(open: OpenStore): void {
   const opened: Store[] = [];
-  const start = (eventRetention?: number) => {
+  const start = async (eventRetention?: number) => {
     const world = storeWorld();
-    const store = open(world, eventRetention);
+    const store = await open(world, eventRetention);
     opened.push(store);
     return { ...world, store };
   };
@@ -21,7 +21,7 @@ export function storeContract(open: OpenStore): void {
 
   describe("records", () => {
     it("are read back, listed in the order of their keys and counted", async () => {
-      const { store } = start();
+      const { store } = await start();
       expect(store.list("hint")).toEqual([]);
       for (const key of ["b", "a/10", "c", "a/2", "é", "Z"]) await store.commit({ writes: [put(key)] });
       expect(store.list("hint").map(({ key }) => key)).toEqual(["Z", "a/10", "a/2", "b", "c", "é"]);
@@ -33,7 +33,7 @@ export function storeContract(open: OpenStore): void {
     });
 
     it("are listed in an array that stays as it was, and is the same until something changes", async () => {
-      const { store } = start();
+      const { store } = await start();
       await store.commit({ writes: [put("a"), put("b")] });
       const before = store.list("hint");
       expect(store.list("hint")).toBe(before);
@@ -49,7 +49,7 @@ export function storeContract(open: OpenStore): void {
     });
 
     it("are copies that nobody can change, neither who wrote nor who reads", async () => {
-      const { store } = start();
+      const { store } = await start();
       const mine = { ...hint(1) };
       const committed = store.commit({ writes: [put("a", mine)] });
       mine.jobId = 99;
@@ -60,7 +60,7 @@ export function storeContract(open: OpenStore): void {
     });
 
     it("grow in revision with every write, and all of one commit share theirs", async () => {
-      const { store } = start();
+      const { store } = await start();
       const first = revisionOf(await store.commit({ writes: [put("a"), put("b")] }));
       const second = revisionOf(await store.commit({ writes: [put("a")] }));
       const third = revisionOf(await store.commit({ writes: [put("b", null)] }));
@@ -78,7 +78,7 @@ export function storeContract(open: OpenStore): void {
       ["a key without end", put("x".repeat(1025)), /must be 1 to 1024 characters/],
       ["an unknown kind", { ...put("a"), kind: "dog" } as unknown as Write, /kind "dog" is refused: must be one of host, image/],
     ])("are refused with what cannot be kept: %s", async (_, write, message) => {
-      const { store } = start();
+      const { store } = await start();
       const committed = store.commit({ writes: [put("other"), write] });
       await expect(committed).rejects.toThrow(message);
       await expect(committed).rejects.toMatchObject({ code: "FR-INVALID" });
@@ -86,14 +86,14 @@ export function storeContract(open: OpenStore): void {
     });
 
     it("are refused when one is written twice in a batch", async () => {
-      const { store } = start();
+      const { store } = await start();
       await expect(store.commit({ writes: [put("a"), put("a", null)] })).rejects.toMatchObject({ code: "FR-INVALID" });
     });
   });
 
   describe("compare and set", () => {
     it("writes what is as expected, and deletes it", async () => {
-      const { store } = start();
+      const { store } = await start();
       const made = revisionOf(await store.commit({ writes: [put("a", hint(1), "absent")] }));
       const changed = revisionOf(await store.commit({ writes: [put("a", hint(2), made)] }));
       revisionOf(await store.commit({ writes: [put("a", null, changed)] }));
@@ -101,7 +101,7 @@ export function storeContract(open: OpenStore): void {
     });
 
     it("names every record that is not as expected, and then writes none of the batch", async () => {
-      const { store } = start();
+      const { store } = await start();
       const made = revisionOf(await store.commit({ writes: [put("a"), put("b")] }));
       await store.commit({ writes: [put("a", hint(2))] });
       const writes = [put("c"), put("a", hint(3), made), put("b", hint(3), "absent"), put("d", null, 1), put("b2", null, "absent")];
@@ -121,7 +121,7 @@ export function storeContract(open: OpenStore): void {
     });
 
     it("tells apart a record from another one that had its key before", async () => {
-      const { store } = start();
+      const { store } = await start();
       const made = revisionOf(await store.commit({ writes: [put("a")] }));
       await store.commit({ writes: [put("a", null)] });
       await store.commit({ writes: [put("a")] });
@@ -129,7 +129,7 @@ export function storeContract(open: OpenStore): void {
     });
 
     it("takes deleting what is absent for done, and then nothing has changed", async () => {
-      const { store } = start();
+      const { store } = await start();
       const changes: Change[] = [];
       store.watch((change) => changes.push(change));
       expect(await store.commit({ writes: [put("a", null), put("b", null, "absent")] })).toEqual({ outcome: "committed", revision: 0 });
@@ -138,7 +138,7 @@ export function storeContract(open: OpenStore): void {
     });
 
     it("judges commits that arrive together one after the other, and one's conflict leaves the others alone", async () => {
-      const { store } = start();
+      const { store } = await start();
       const results = await Promise.all([
         store.commit({ writes: [put("a", hint(1), "absent")] }),
         store.commit({ writes: [put("a", hint(2), "absent")] }),
@@ -152,7 +152,7 @@ export function storeContract(open: OpenStore): void {
     });
 
     it("shows nothing before it is committed, and everything when the promise settles", async () => {
-      const { store } = start();
+      const { store } = await start();
       const committed = store.commit({ writes: [put("a")] });
       expect(store.get("hint", "a")).toBeUndefined();
       await committed;
@@ -160,7 +160,7 @@ export function storeContract(open: OpenStore): void {
     });
 
     it("takes thousands of commits in one burst", async () => {
-      const { store } = start();
+      const { store } = await start();
       const results = await Promise.all(Array.from({ length: 3_000 }, (_, n) => store.commit({ writes: [put(`k${n}`, hint(n + 1))] })));
       expect(new Set(results.map(revisionOf)).size).toBe(3_000);
       expect(store.list("hint")).toHaveLength(3_000);
@@ -169,7 +169,7 @@ export function storeContract(open: OpenStore): void {
 
   describe("events", () => {
     it("are numbered in the order of their commits and paged through", async () => {
-      const { store } = start();
+      const { store } = await start();
       await store.commit({ writes: [put("a")], events: [event("1"), event("2")] });
       await Promise.all([store.commit({ writes: [], events: [event("3")] }), store.commit({ writes: [], events: [event("4")] })]);
       const first = store.events({ after: 0, limit: 3 });
@@ -184,7 +184,7 @@ export function storeContract(open: OpenStore): void {
     });
 
     it("are found by subject", async () => {
-      const { store } = start();
+      const { store } = await start();
       const events = ["a", "b", "a", "b", "a"].map((name) => event(name));
       await store.commit({ writes: [], events });
       const subject = { kind: "job", name: "a" };
@@ -194,7 +194,7 @@ export function storeContract(open: OpenStore): void {
     });
 
     it("are kept up to a bound, and their numbers go on", async () => {
-      const { store } = start(20);
+      const { store } = await start(20);
       for (let n = 1; n <= 100; n++) await store.commit({ writes: [], events: [event(String(n))] });
       const kept = store.events({ after: 0, limit: 1_000 });
       expect(kept.length).toBeGreaterThanOrEqual(20);
@@ -204,7 +204,7 @@ export function storeContract(open: OpenStore): void {
     });
 
     it("that are none are refused", async () => {
-      const { store } = start();
+      const { store } = await start();
       const committed = store.commit({ writes: [put("a")], events: [{ ...event("a"), type: "" }] });
       await expect(committed).rejects.toMatchObject({ code: "FR-INVALID" });
       expect(store.count("hint")).toBe(0);
@@ -213,7 +213,7 @@ export function storeContract(open: OpenStore): void {
 
   describe("watching", () => {
     it("tells of each commit in order, when it can be read and before its promise settles", async () => {
-      const { store } = start();
+      const { store } = await start();
       const seen: unknown[] = [];
       store.watch(({ revision, changed, events }) => {
         const present = changed.map(({ key }) => store.get("hint", key) !== undefined);
@@ -225,7 +225,7 @@ export function storeContract(open: OpenStore): void {
     });
 
     it("ends when it is ended, from within another watcher as well", async () => {
-      const { store } = start();
+      const { store } = await start();
       const seen: string[] = [];
       const second = { end: () => {} };
       const first = store.watch(() => {
@@ -242,7 +242,7 @@ export function storeContract(open: OpenStore): void {
     });
 
     it("lets watchers commit, and the commits come after", async () => {
-      const { store } = start();
+      const { store } = await start();
       const seen: number[] = [];
       const committed = new Promise<void>((resolve) => {
         store.watch(({ revision }) => {
@@ -255,7 +255,7 @@ export function storeContract(open: OpenStore): void {
     });
 
     it("goes on after a watcher that throws, and the fault is told", async () => {
-      const { store, faults } = start();
+      const { store, faults } = await start();
       const seen: number[] = [];
       store.watch(() => {
         throw new Error("watcher broke");
@@ -273,7 +273,7 @@ export function storeContract(open: OpenStore): void {
 
   describe("the lease", () => {
     it("is one holder's until it expires or is released", async () => {
-      const { store, clock } = start();
+      const { store, clock } = await start();
       const mine = await store.acquireLease("a", 1_000);
       expect(mine).toMatchObject({ holder: "a", expiresAt: clock.now() + 1_000 });
       expect(await store.acquireLease("b", 1_000)).toBeUndefined();
@@ -289,7 +289,7 @@ export function storeContract(open: OpenStore): void {
     });
 
     it("keeps its epoch when it is renewed and gets a new one whenever it is taken", async () => {
-      const { store, clock } = start();
+      const { store, clock } = await start();
       const first = await store.acquireLease("a", 1_000);
       clock.advance(500);
       const renewed = await store.acquireLease("a", 1_000);
@@ -304,7 +304,7 @@ export function storeContract(open: OpenStore): void {
     });
 
     it("lets only the newest epoch write", async () => {
-      const { store, clock } = start();
+      const { store, clock } = await start();
       const old = await store.acquireLease("a", 1_000);
       const epoch = old?.epoch ?? "";
       revisionOf(await store.commit({ writes: [put("a")], epoch }));
@@ -321,7 +321,7 @@ export function storeContract(open: OpenStore): void {
     });
 
     it("deposes a leader between two commits that arrive together", async () => {
-      const { store, clock } = start();
+      const { store, clock } = await start();
       const epoch = (await store.acquireLease("a", 1_000))?.epoch ?? "";
       clock.advance(1_000);
       const [before, taken, after] = await Promise.all([
@@ -333,7 +333,7 @@ export function storeContract(open: OpenStore): void {
     });
 
     it("is refused to nobody and for no time", async () => {
-      const { store } = start();
+      const { store } = await start();
       await expect(store.acquireLease("", 1_000)).rejects.toThrow(/holder of a lease: "" is refused/);
       await expect(store.acquireLease("a", 0)).rejects.toThrow(/ttlMs of a lease: 0 is refused/);
       await expect(store.acquireLease("a", Number.NaN)).rejects.toMatchObject({ code: "FR-INVALID" });
@@ -342,7 +342,7 @@ export function storeContract(open: OpenStore): void {
 
   describe("stopping", () => {
     it("finishes what was begun, and refuses what comes later", async () => {
-      const { store } = start();
+      const { store } = await start();
       const begun = Array.from({ length: 1_200 }, (_, n) => store.commit({ writes: [put(`k${n}`)] }));
       const stopped = store.stop();
       await expect(store.commit({ writes: [put("late")] })).rejects.toMatchObject({ code: "FR-STORE" });
@@ -356,7 +356,7 @@ export function storeContract(open: OpenStore): void {
     });
 
     it("may be asked for by a watcher", async () => {
-      const { store } = start();
+      const { store } = await start();
       const seen: number[] = [];
       const stopped = new Promise<void>((resolve, reject) => {
         store.watch(({ revision }) => {

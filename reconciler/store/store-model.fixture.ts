@@ -7,7 +7,7 @@ import { event, hint, type StoreWorld, storeWorld } from "./store-world.fixture.
 export interface StoreModelOptions {
   /** How many random histories are lived through. */
   readonly runs: number;
-  readonly open: (world: StoreWorld) => Store;
+  readonly open: (world: StoreWorld) => Store | Promise<Store>;
   /** Stops a store and opens what it left; only stores that survive have it. */
   readonly reopen?: (store: Store, world: StoreWorld) => Promise<Store>;
 }
@@ -92,7 +92,7 @@ export function storeModel({ runs, open, reopen }: StoreModelOptions): void {
       fc.asyncProperty(fc.array(action, { maxLength: 30 }), async (actions) => {
         const world = storeWorld();
         const model = new Model();
-        let store = open(world);
+        let store = await open(world);
         try {
           for (const step of actions) {
             if (step.do === "reopen" && reopen !== undefined) {

@@ -1,9 +1,10 @@
 import type { Clock, Random } from "../../model/clock.js";
 import type { FireRunnerError } from "../../model/errors.js";
 import { defaultEventRetention } from "../event-log.js";
-import { GroupedStore, type Journal, warnOfFault } from "../grouped-store.js";
+import { GroupedStore, type Journal } from "../grouped-store.js";
 import { emptyContents, Mirror } from "../mirror.js";
 import type { Store } from "../port.js";
+import { warnOfFault } from "../watchers.js";
 
 export interface MemoryStoreOptions {
   readonly clock: Pick<Clock, "now">;

@@ -1,9 +1,10 @@
 import type { Clock, Random } from "../../model/clock.js";
 import type { FireRunnerError } from "../../model/errors.js";
 import { defaultEventRetention } from "../event-log.js";
-import { GroupedStore, warnOfFault } from "../grouped-store.js";
+import { GroupedStore } from "../grouped-store.js";
 import { Mirror } from "../mirror.js";
 import type { Store } from "../port.js";
+import { warnOfFault } from "../watchers.js";
 import { createJournal } from "./journal.js";
 import { loadContents } from "./load.js";
 import { openStoreFile, type StoreFile } from "./store-file.js";
