@@ -26,14 +26,22 @@ const scopes = [
  * Tokens of other kinds and older versions do not tell their scopes: then only what the list shows is known.
  */
 export function checkAccess(gitlab: GitLabCalls, connection: Connection): Promise<AccessCheck> {
-  return callGitLab(gitlab, connection, "checking the token", "listRunners", gitlab.limits.callMs, async (client, attempt) => {
-    const told = await readToken(client, attempt);
-    const role = await missingRole(client, connection);
-    const missing = [...(told?.missing ?? []), ...(role === undefined ? [] : [role])];
-    const expires = told?.expiresAt === undefined ? {} : { expiresAt: told.expiresAt };
-    if (missing.length > 0) return { ok: false, missing, ...expires };
-    return { ok: told === undefined ? "unknown" : true, missing, ...expires };
-  });
+  return callGitLab(
+    gitlab,
+    connection,
+    "checking the token",
+    "listRunners",
+    gitlab.limits.callMs,
+    async (client, attempt) => {
+      const told = await readToken(client, attempt);
+      const role = await missingRole(client, connection);
+      const missing = [...(told?.missing ?? []), ...(role === undefined ? [] : [role])];
+      const expires = told?.expiresAt === undefined ? {} : { expiresAt: told.expiresAt };
+      if (missing.length > 0) return { ok: false, missing, ...expires };
+      return { ok: told === undefined ? "unknown" : true, missing, ...expires };
+    },
+    "background",
+  );
 }
 
 async function readToken(client: Client, attempt: Attempt) {

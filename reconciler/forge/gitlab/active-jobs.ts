@@ -22,13 +22,21 @@ export function activeJobs(
   const own = "projectId" in scope ? scope.projectId : undefined;
   const one = projectId ?? own;
   const what = one === undefined ? "reading the active jobs of its projects" : `reading the active jobs of project ${one}`;
-  return callGitLab(gitlab, connection, what, "readJobs", gitlab.limits.longCallMs, async (client, attempt, bounds) => {
-    if (one === undefined) return ofScope(gitlab, projects, client, attempt, bounds);
-    const reading = readActiveJobs(gitlab, client, attempt, one);
-    // That the connection's own project is not known is a fault; any other may have been removed, and then has no jobs.
-    const read = one === own ? await reading : ((await known(reading)) ?? { jobs: [], complete: true });
-    return { jobs: read.jobs, projectIds: read.complete ? [one] : [] };
-  });
+  return callGitLab(
+    gitlab,
+    connection,
+    what,
+    "readJobs",
+    gitlab.limits.longCallMs,
+    async (client, attempt, bounds) => {
+      if (one === undefined) return ofScope(gitlab, projects, client, attempt, bounds);
+      const reading = readActiveJobs(gitlab, client, attempt, one);
+      // That the connection's own project is not known is a fault; any other may have been removed, and then has no jobs.
+      const read = one === own ? await reading : ((await known(reading)) ?? { jobs: [], complete: true });
+      return { jobs: read.jobs, projectIds: read.complete ? [one] : [] };
+    },
+    "background",
+  );
 }
 
 async function ofScope(

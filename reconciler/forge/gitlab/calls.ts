@@ -1,9 +1,11 @@
 import type { Clock } from "../../model/clock.js";
 import { FireRunnerError } from "../../model/errors.js";
+import type { Urgency } from "./budget.js";
 
 /** What one call of the port must keep to: every wait inside it ends when `signal` aborts, and throws its reason. */
 export interface CallBounds {
   readonly signal: AbortSignal;
+  readonly urgency: Urgency;
   /** Milliseconds until the deadline, never below 0. */
   remainingMs(): number;
 }
@@ -11,7 +13,7 @@ export interface CallBounds {
 /** The calls that run, so that they can be ended together. */
 export interface Calls {
   /** Runs `work` under a deadline; `what` says in the error what was attempted. */
-  run<T>(what: string, deadlineMs: number, work: (bounds: CallBounds) => Promise<T>): Promise<T>;
+  run<T>(what: string, deadlineMs: number, work: (bounds: CallBounds) => Promise<T>, urgency?: Urgency): Promise<T>;
   /** Refuses new calls, ends the running ones and settles when the last has ended. */
   stop(): Promise<void>;
 }
@@ -22,12 +24,12 @@ export function createCalls(clock: Clock): Calls {
   const stopError = (what: string) => new FireRunnerError("FR-FORGE-UNREACHABLE", `${what}: not done, because the service stops`);
 
   return {
-    async run(what, deadlineMs, work) {
+    async run(what, deadlineMs, work, urgency = "hot") {
       if (stopped) throw stopError(what);
       const controller = new AbortController();
       const deadlineAt = clock.now() + deadlineMs;
       const cancel = clock.after(deadlineMs, () => controller.abort(lateError(what, deadlineMs)));
-      const done = work({ signal: controller.signal, remainingMs: () => Math.max(0, deadlineAt - clock.now()) });
+      const done = work({ signal: controller.signal, urgency, remainingMs: () => Math.max(0, deadlineAt - clock.now()) });
       running.set(
         controller,
         done.catch(() => undefined),

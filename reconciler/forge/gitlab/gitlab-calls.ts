@@ -1,6 +1,7 @@
 import type { Clock } from "../../model/clock.js";
 import type { Connection } from "../../model/connection.js";
 import { FireRunnerError } from "../../model/errors.js";
+import type { Urgency } from "./budget.js";
 import type { CallBounds, Calls } from "./calls.js";
 import type { Client, Clients } from "./client.js";
 import { type Attempt, attempted } from "./failure.js";
@@ -19,6 +20,8 @@ export const needs = {
   readJobs: "the scope read_api, and the role Reporter or higher in the project",
   listRunners: "the scope read_api, and the role Maintainer in the project, Owner in the group, or administrator",
   createRunners: "the scope create_runner, and the role Maintainer in the project, Owner in the group, or administrator",
+  cancelJobs: "the scope api, and the role Developer or higher in the project",
+  forceCancel: "the scope api, and the role Maintainer in the project",
   manageWebhooks: "the scope api, and the role Maintainer in the project, or Owner in the group",
   manageRunners: "the scope manage_runner, and the role Maintainer in the project, Owner in the group, or administrator",
 } as const;
@@ -31,9 +34,10 @@ export function callGitLab<T>(
   need: keyof typeof needs,
   deadlineMs: number,
   work: (client: Client, attempt: Attempt, bounds: CallBounds) => Promise<T>,
+  urgency: Urgency = "hot",
 ): Promise<T> {
   const attempt = { connection, what, needs: needs[need] };
-  return calls.run(attempted(attempt), deadlineMs, async (bounds) => work(await clients(attempt, bounds), attempt, bounds));
+  return calls.run(attempted(attempt), deadlineMs, async (bounds) => work(await clients(attempt, bounds), attempt, bounds), urgency);
 }
 
 export const isNotFound = (caught: unknown): boolean => caught instanceof FireRunnerError && caught.code === "FR-FORGE-NOT-FOUND";

@@ -4,12 +4,14 @@ import { checkAccess } from "./access.js";
 import { activeJobs } from "./active-jobs.js";
 import { createCalls } from "./calls.js";
 import { createClients } from "./client.js";
+import { type CredentialLanes, createCredentialLanes, type RequestOutcome } from "./credential-lanes.js";
 import { createTransport } from "./exchange.js";
 import { readJob } from "./job-calls.js";
 import { readJobLog } from "./job-log.js";
-import { createLimiter } from "./limiter.js";
 import { defaultForgeLimits, type ForgeLimits } from "./limits.js";
-import { deleteRunner, findRunners, makeRunner, pauseRunner, runningJobs } from "./runner-calls.js";
+import { cancelJob, retryJob } from "./lost-job-calls.js";
+import { showRunner } from "./presence-calls.js";
+import { deleteRunner, findRunners, makeRunner, pauseRunner, readRunner, runningJobs, unpauseRunner } from "./runner-calls.js";
 import { createScopeProjects } from "./scope-projects.js";
 import { createSharedReads } from "./shared-reads.js";
 import { createWebhookKeeper } from "./webhook-keeper.js";
@@ -20,15 +22,20 @@ export interface GitLabForgeOptions {
   /** The secret behind `env:NAME` or `file:PATH`, asked for with every request; throws `FR-CONFIG` when there is none. */
   readonly resolveSecret: (ref: string) => string | Promise<string>;
   readonly limits?: Partial<ForgeLimits>;
+  /** Is told of every request that was sent. */
+  readonly onRequest?: (connection: string, outcome: RequestOutcome) => void;
 }
 
-/** GitLab behind the port: any number of connections, each with its own bounded lane of requests. */
-export function createGitLabForge(options: GitLabForgeOptions): ForgePort {
+/** The port, and what is left of the credentials' budgets. */
+export type GitLabForge = ForgePort & Pick<CredentialLanes, "budgets">;
+
+/** GitLab behind the port: any number of connections, and for each credential its own bounded lane of requests. */
+export function createGitLabForge(options: GitLabForgeOptions): GitLabForge {
   const { clock, random, resolveSecret } = options;
   const limits = { ...defaultForgeLimits, ...options.limits };
   const transport = createTransport(clock);
-  const limiter = createLimiter(limits.concurrency, limits.queue);
-  const sender = { clock, random, transport, limiter, limits, resolveSecret };
+  const lanes = createCredentialLanes(clock, random, limits, options.onRequest ?? (() => {}));
+  const sender = { clock, random, transport, lanes, limits, resolveSecret };
   const calls = createCalls(clock);
   const gitlab = { clock, calls, clients: createClients(sender, limits), limits };
   const projects = createScopeProjects(clock, limits);
@@ -39,13 +46,19 @@ export function createGitLabForge(options: GitLabForgeOptions): ForgePort {
     readJob: (connection, projectId, jobId) => readJob(gitlab, connection, projectId, jobId),
     activeJobs: (connection, projectId) => activeJobs(gitlab, projects, connection, projectId),
     jobLog: (connection, projectId, jobId) => readJobLog(gitlab, sender, connection, projectId, jobId),
+    cancelJob: (connection, projectId, jobId, force) => cancelJob(gitlab, connection, projectId, jobId, force),
+    retryJob: (connection, job) => retryJob(gitlab, connection, job),
     makeRunner: (connection, request) => makeRunner(gitlab, connection, request),
     findRunners: (connection, prefix) => findRunners(gitlab, runnerLists, connection, prefix),
     pauseRunner: (connection, runnerId) => pauseRunner(gitlab, connection, runnerId),
+    unpauseRunner: (connection, runnerId) => unpauseRunner(gitlab, connection, runnerId),
+    readRunner: (connection, runnerId) => readRunner(gitlab, connection, runnerId),
+    showRunner: (connection, runnerToken) => showRunner(gitlab, sender, connection, runnerToken),
     runningJobs: (connection, runnerId) => runningJobs(gitlab, connection, runnerId),
     deleteRunner: (connection, runnerId) => deleteRunner(gitlab, connection, runnerId),
     checkAccess: (connection) => checkAccess(gitlab, connection),
     ensureWebhook: (connection, url) => webhooks.ensure(connection, url),
+    budgets: () => lanes.budgets(),
     async stop() {
       await calls.stop();
       transport.stop();

@@ -12,7 +12,7 @@ export interface ForgeLimits {
   readonly baseMs: number;
   /** … but at most up to this. */
   readonly capMs: number;
-  /** Requests of one connection at a time, and how many more may wait. */
+  /** Requests of one credential at a time, and how many more may wait. */
   readonly concurrency: number;
   readonly queue: number;
   readonly maxAnswerBytes: number;

@@ -15,20 +15,29 @@ const leastTimeoutS = 600;
 /** A runner of ours has one job; more than so many pages of 100 are not read. */
 const runnerJobPages = 5;
 
+/** What GitLab says when the plan of a project or group allows no more runners (`Limitable` in its source). */
+const limitText = /maximum number of .*runners.* exceeded|limit exceeded/i;
+
 /**
  * Makes a runner of the connection's scope. Asked once only unless GitLab surely did not act: when an error leaves that
- * open (`details.sent` is not false), the runner may be found by its description.
+ * open (`details.sent` is not false), the runner may be found by its description. `FR-FORGE-RUNNER-LIMIT` when the plan of
+ * the project or group allows no more.
  */
 export function makeRunner(gitlab: GitLabCalls, connection: Connection, request: RunnerRequest): Promise<MadeRunner> {
   const { type, owner } = runnerScope(connection.scope);
   return callGitLab(gitlab, connection, "making a runner", "createRunners", gitlab.limits.callMs, async (client, attempt) => {
-    const made: unknown = await client.users().createCIRunner(type, {
+    const making = client.users().createCIRunner(type, {
       ...owner,
       description: request.description,
       tagList: [...request.tags],
       runUntagged: request.runUntagged,
       maximumTimeout: Math.max(leastTimeoutS, Math.ceil(request.maxJobTimeoutS)),
       ...(type === "project_type" ? { locked: true } : {}),
+      ...(request.protectedOnly === true ? { accessLevel: "ref_protected" as const } : {}),
+      ...(request.paused === true ? { paused: true } : {}),
+    });
+    const made: unknown = await making.catch((caught: unknown) => {
+      throw asLimit(caught);
     });
     return madeRunnerOf(attempt, made);
   });
@@ -46,8 +55,14 @@ export async function findRunners(
 ): Promise<readonly ForgeRunner[]> {
   const { name, url, token, scope } = connection;
   const runners = await lists.read(JSON.stringify([name, url, token, scope]), () =>
-    callGitLab(gitlab, connection, "listing runners", "listRunners", gitlab.limits.callMs, (client, attempt) =>
-      readRunners(gitlab, client, attempt),
+    callGitLab(
+      gitlab,
+      connection,
+      "listing runners",
+      "listRunners",
+      gitlab.limits.callMs,
+      (client, attempt) => readRunners(gitlab, client, attempt),
+      "background",
     ),
   );
   return runners.filter(({ description }) => description.startsWith(prefix));
@@ -70,6 +85,24 @@ export function deleteRunner(gitlab: GitLabCalls, connection: Connection, runner
       return "deleted" as const;
     }),
   );
+}
+
+export function unpauseRunner(gitlab: GitLabCalls, connection: Connection, runnerId: number): Promise<"unpaused" | "absent"> {
+  return callGitLab(gitlab, connection, `unpausing runner ${runnerId}`, "manageRunners", gitlab.limits.callMs, (client, attempt) =>
+    unlessAbsent(gitlab, client, attempt, runnerId, async () => {
+      await client.runners().edit(runnerId, { paused: false });
+      return "unpaused" as const;
+    }),
+  );
+}
+
+/** The runner as it is now, or undefined when GitLab surely does not have it. */
+export async function readRunner(gitlab: GitLabCalls, connection: Connection, runnerId: number): Promise<ForgeRunner | undefined> {
+  const what = `reading runner ${runnerId}`;
+  const read = await callGitLab(gitlab, connection, what, "listRunners", gitlab.limits.callMs, (client, attempt) =>
+    unlessAbsent(gitlab, client, attempt, runnerId, async () => runnerOf(attempt, (await client.get(`runners/${runnerId}`, {})).body)),
+  );
+  return read === "absent" ? undefined : read;
 }
 
 /** The runner's running and canceling jobs. The list of its jobs tells no tags, so each running one is read by itself. */
@@ -114,6 +147,15 @@ async function unlessAbsent<T>(
     if (listed?.every((runner) => runner.runnerId !== runnerId)) return "absent";
     throw caught;
   }
+}
+
+function asLimit(caught: unknown): unknown {
+  if (!(caught instanceof FireRunnerError) || refusedWith(caught) !== 400 || !limitText.test(caught.message)) return caught;
+  return new FireRunnerError("FR-FORGE-RUNNER-LIMIT", `${caught.message}; delete runners that nobody needs, or raise the plan's limit`, {
+    retryable: true,
+    cause: caught,
+    details: caught.details,
+  });
 }
 
 /** A list that was not read to its end says nothing about what is not in it. */

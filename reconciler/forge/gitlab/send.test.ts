@@ -182,16 +182,17 @@ describe("a request to GitLab", () => {
   });
 });
 
-describe("requests of one connection", () => {
+describe("requests of one credential", () => {
   it("are sent a few at a time, in their order, and others do not wait for them", async () => {
     const world = await startWorld({ concurrency: 2 });
+    world.secrets.set("env:OTHER", "glpat-of-somebody-else");
     world.gitlab.script("GET /projects/380/jobs/1", "hang");
     world.gitlab.script("GET /projects/380/jobs/2", "hang");
     world.gitlab.script("GET /projects/380/jobs/3", { json: aJob({ id: 3 }) });
     const slow = [1, 2].map((id) => world.forge.readJob(world.connection(), 380, id).catch(() => undefined));
     await world.gitlab.untilSeen(2);
     const third = world.forge.readJob(world.connection(), 380, 3).catch(() => undefined);
-    const other = world.forge.readJob({ ...world.connection(), name: "other" }, 380, 3);
+    const other = world.forge.readJob({ ...world.connection(), token: "env:OTHER" }, 380, 3);
     expect(await other).toMatchObject({ jobId: 3 });
     expect(world.gitlab.seen).toHaveLength(3);
     await world.clock.advance(10_000);

@@ -1,9 +1,9 @@
 import type { Clock, Random } from "../../model/clock.js";
 import { FireRunnerError } from "../../model/errors.js";
 import { type CallBounds, pause } from "./calls.js";
+import type { CredentialLanes } from "./credential-lanes.js";
 import { AnswerTooLarge, type ExchangeBounds, type HttpAnswer, type HttpRequest, NoAnswer, type Transport } from "./exchange.js";
 import { type Attempt, attempted, refusedError, unansweredError } from "./failure.js";
-import type { Limiter } from "./limiter.js";
 import type { ForgeLimits } from "./limits.js";
 import { wishedDelayMs } from "./wish.js";
 
@@ -11,7 +11,7 @@ export interface Sender {
   readonly clock: Clock;
   readonly random: Random;
   readonly transport: Transport;
-  readonly limiter: Limiter;
+  readonly lanes: CredentialLanes;
   readonly limits: Pick<ForgeLimits, "tries" | "baseMs" | "capMs">;
   readonly resolveSecret: (ref: string) => string | Promise<string>;
 }
@@ -37,7 +37,7 @@ export async function send(
   let token = await tokenOf(sender, attempt);
   let renewed = false;
   for (let tried = 1; ; tried += 1) {
-    const outcome = await once(sender, attempt, request, token, { ...answerBounds, signal: bounds.signal });
+    const outcome = await once(sender, attempt, request, token, answerBounds, bounds);
     if (outcome instanceof NoAnswer) {
       const again = idempotent.has(request.method) || !outcome.sent;
       const delayMs = jitter(sender, tried);
@@ -65,16 +65,17 @@ export async function send(
 }
 
 async function once(
-  { limiter, transport }: Sender,
+  { lanes, transport }: Sender,
   attempt: Attempt,
   request: HttpRequest,
   token: string,
-  bounds: ExchangeBounds,
+  answerBounds: AnswerBounds,
+  bounds: CallBounds,
 ): Promise<HttpAnswer | NoAnswer> {
-  const { name, url } = attempt.connection;
-  return limiter.run(`connection "${name}" (${url})`, bounds.signal, async () => {
+  return lanes.run(attempt.connection, bounds, async () => {
     try {
-      return await transport.exchange({ ...request, headers: { ...request.headers, "private-token": token } }, bounds);
+      const sent = { ...request, headers: { ...request.headers, "private-token": token } };
+      return await transport.exchange(sent, { ...answerBounds, signal: bounds.signal });
     } catch (caught) {
       if (caught instanceof NoAnswer) return caught;
       if (caught instanceof AnswerTooLarge) throw unansweredError(attempt, caught);

@@ -78,8 +78,14 @@ export function createWebhookKeeper(gitlab: GitLabCalls, resolveSecret: (ref: st
       if (path === undefined) return { state: "not-allowed", message: steps(connection, url) };
       const what = `keeping the webhook ${url}`;
       try {
-        return await callGitLab(gitlab, connection, what, "manageWebhooks", gitlab.limits.callMs, (client, attempt) =>
-          ensure(client, attempt, path, url),
+        return await callGitLab(
+          gitlab,
+          connection,
+          what,
+          "manageWebhooks",
+          gitlab.limits.callMs,
+          (client, attempt) => ensure(client, attempt, path, url),
+          "background",
         );
       } catch (caught) {
         if (refusedWith(caught) !== 403 && !isNotFound(caught)) throw caught;

@@ -19,8 +19,8 @@ function retryAfter(text: string | undefined, now: number): number | undefined {
   return Number.isNaN(at) ? undefined : Math.max(0, at - now);
 }
 
-/** GitLab writes seconds since the epoch; the standard's draft writes seconds from now. */
-function rateLimitReset(text: string | undefined, now: number): number | undefined {
+/** How long until a count of requests begins anew, in milliseconds: GitLab writes seconds since the epoch, the standard's draft seconds from now. */
+export function rateLimitReset(text: string | undefined, now: number): number | undefined {
   if (text === undefined || !/^\s*\d{1,11}\s*$/.test(text)) return undefined;
   const seconds = Number(text);
   return seconds > 1_000_000_000 ? Math.max(0, seconds * 1000 - now) : seconds * 1000;
