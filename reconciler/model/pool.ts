@@ -1,5 +1,7 @@
 import { z } from "zod";
 import { countSchema, labelsSchema, nameSchema, tagSchema } from "./fields.js";
+import { parsePeriod } from "./period.js";
+import { isTimeZone } from "./time-zone.js";
 
 /** Flintlock boots nothing smaller, and nothing larger. */
 const memoryMbSchema = countSchema.min(1024, "must be at least 1024, the least that Flintlock boots").max(32_768, "must be at most 32768");
@@ -23,11 +25,20 @@ const idleFields = {
   scaleFactorLimit: z.int().nonnegative("must be 0 or more").default(0),
 };
 
+const periodSchema = z
+  .string()
+  .max(200, "must be at most 200 characters")
+  .superRefine((text, context) => {
+    const period = parsePeriod(text);
+    if ("why" in period)
+      context.addIssue({ code: "custom", message: `must be a cron expression such as "* 8-18 * * 1-5": ${period.why}`, input: text });
+  });
+
 /** Other numbers for some hours. `periods` are cron expressions of five fields that name the minutes in which they hold. */
 export const idlePolicySchema = z.strictObject({
-  periods: z.array(z.string().min(1)).min(1, "must name at least one period").max(20),
+  periods: z.array(periodSchema).min(1, "must name at least one period").max(20),
   /** An IANA time zone, for example `Europe/Berlin`. */
-  timezone: z.string().min(1).default("UTC"),
+  timezone: z.string().refine(isTimeZone, "must be an IANA time zone that this machine knows, such as Europe/Berlin or UTC").default("UTC"),
   ...idleFields,
 });
 export type IdlePolicy = z.output<typeof idlePolicySchema>;
@@ -91,6 +102,15 @@ export const poolSchema = z
         input: pool.minIdle,
       });
     }
+    pool.idlePolicies.forEach(({ minIdle }, index) => {
+      if (minIdle <= pool.maxMicrovms) return;
+      context.addIssue({
+        code: "custom",
+        path: ["idlePolicies", index, "minIdle"],
+        message: `must be at most maxMicrovms (${pool.maxMicrovms})`,
+        input: minIdle,
+      });
+    });
     if (pool.executor === "docker" && pool.docker === undefined) {
       context.addIssue({
         code: "custom",

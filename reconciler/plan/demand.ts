@@ -1,11 +1,14 @@
+import type { Connection } from "../model/connection.js";
 import type { Job, WaitingReason } from "../model/job.js";
 import type { Microvm } from "../model/microvm.js";
 import type { Pool } from "../model/pool.js";
 import { classKey, type RunnerClass, sizesInOrder } from "../model/runner-class.js";
 import { sizeOf } from "../model/size-tag.js";
+import { nextMinute } from "../model/time-zone.js";
 import { retire } from "./advance.js";
 import { classHeldBack } from "./backoff.js";
 import type { Draft } from "./draft.js";
+import { type IdleNumbers, idleNumbersAt, idleTarget } from "./idle-target.js";
 import { explain } from "./jobs.js";
 import { staleMs } from "./look.js";
 import { allocateMicrovm, commitMicrovm, newPerPlan } from "./make-microvm.js";
@@ -55,6 +58,7 @@ class Demand {
   private readonly refused = new Map<string, Refused>();
   private readonly shortOf = new Map<string, number>();
   private makesRoom = false;
+  private readonly idle = new Map<string, IdleNumbers>();
 
   constructor(private readonly draft: Draft) {
     this.supply = new Supply(draft);
@@ -89,7 +93,7 @@ class Demand {
     this.makeRoom();
   }
 
-  /** Keeps `minIdle` microVMs without a credential ready. */
+  /** Keeps as many microVMs without a credential ready as each pool's numbers of this minute say. */
   keepWarm(): void {
     for (const view of this.draft.snapshot.pools.toSorted((a, b) => b.spec.priority - a.spec.priority)) {
       for (const size of sizesInOrder(view.spec)) this.keepClassWarm(view, { pool: view.spec.name, size });
@@ -115,10 +119,11 @@ class Demand {
     this.letIdleGo(view, runnerClass);
   }
 
-  private letIdleGo({ spec, paused }: PoolView, runnerClass: RunnerClass): void {
+  private letIdleGo(view: PoolView, runnerClass: RunnerClass): void {
     const { spare } = this.supply.of(runnerClass);
-    for (const vm of spare.splice(warmOf(spec, paused, runnerClass))) {
-      if (this.draft.reached((vm.claimedAt ?? vm.allocatedAt) + spec.idleTimeS * 1000)) this.letGo(vm);
+    const { idleTimeS } = this.idleNumbers(view.spec);
+    for (const vm of spare.splice(this.wantedIdle(view, runnerClass))) {
+      if (this.draft.reached((vm.claimedAt ?? vm.allocatedAt) + idleTimeS * 1000)) this.letGo(vm);
       else spare.push(vm);
     }
   }
@@ -127,7 +132,22 @@ class Demand {
     const { spec } = view;
     // Jobs go first: while they lack a place or room, what becomes free is theirs.
     if (this.shortOf.has(spec.name) || this.makesRoom) return;
-    const missing = warmOf(spec, view.paused, runnerClass) - this.supply.of(runnerClass).spare.length;
+    const missing = this.wantedIdle(view, runnerClass) - this.supply.of(runnerClass).spare.length;
+  /** How many microVMs of a class are kept ready: of other sizes than the pool's own there are none. */
+  private wantedIdle({ spec, paused }: PoolView, runnerClass: RunnerClass): number {
+    return runnerClass.size === spec.size && !paused ? idleTarget(this.idleNumbers(spec), this.supply.of(runnerClass).inUse) : 0;
+  }
+
+  private idleNumbers(pool: Pool): IdleNumbers {
+    const known = this.idle.get(pool.name);
+    if (known !== undefined) return known;
+    const numbers = idleNumbersAt(pool, this.draft.now);
+    this.idle.set(pool.name, numbers);
+    // Other numbers may hold from the next minute on.
+    if (pool.idlePolicies.length > 0) this.draft.reached(nextMinute(this.draft.now));
+    return numbers;
+  }
+
     for (let n = 0; n < missing; n++) {
       if (this.make(view, runnerClass) !== undefined) return;
     }
@@ -155,7 +175,7 @@ class Demand {
       ...(job === undefined ? {} : { job }),
     });
     this.supply.use(spec.name);
-    if (job !== undefined) commitMicrovm(this.draft, vm, spec, connection);
+    if (job !== undefined) this.commit(vm, spec, connection);
     return undefined;
   }
 
@@ -218,6 +238,11 @@ class Demand {
   /** The sizes of a pool that matter: those that it names, and those that jobs asked for within its limits. */
   private sizesOf(pool: Pool): readonly string[] {
     if (pool.limits === undefined) return sizesInOrder(pool);
+  private commit(vm: Microvm, pool: Pool, connection: Connection): void {
+    commitMicrovm(this.draft, vm, pool, connection);
+    this.supply.commit(vm);
+  }
+
     const classes = [...this.jobs.keys(), ...this.supply.present()].filter((key) => key.startsWith(`${pool.name}/`));
     const asked = classes.map((key) => key.slice(pool.name.length + 1)).filter((size) => sizeOf(pool, size) !== undefined);
     return [...new Set([...sizesInOrder(pool), ...asked.toSorted()])];
@@ -239,11 +264,6 @@ class Demand {
 
 function onItsWay({ pool, size }: RunnerClass): WaitingReason {
   return { code: "FR-WAITING-FOR-MICROVM", message: `a microVM of size "${size}" of pool "${pool}" is on its way` };
-}
-
-/** How many microVMs of a class are kept ready. */
-function warmOf(pool: Pool, paused: boolean, { size }: RunnerClass): number {
-  return size === pool.size && !paused ? pool.minIdle : 0;
 }
 
 function undeclared(pool: Pool): WaitingReason {

@@ -19,6 +19,8 @@ export interface ClassSupply {
   readonly spare: Microvm[];
   /** How many guests ended whose job, if they ran one, is still to be learned: a waiting job may be theirs. */
   ended: number;
+  /** How many have a job, or are committed to one. */
+  inUse: number;
 }
 
 /** What there is in one plan: supply by class, and the places that pools have used up. */
@@ -34,6 +36,7 @@ export class Supply {
       const counts = countsAgainstPool(draft, vm);
       if (counts) add(this.used, vm.pool, 1);
       const own = this.of({ pool: vm.pool, size: vm.sizeName });
+      if (vm.phase === "busy" || (isSupply(vm) && vm.identity)) own.inUse += 1;
       if (isSupply(vm)) (vm.identity ? own.committed : own.spare).push(vm);
       else if (isLeaving(vm) && (vm.phase === "deleting" || vm.job === undefined)) {
         this.leaving.add(vm.name);
@@ -51,7 +54,7 @@ export class Supply {
     const key = classKey(runnerClass);
     const known = this.classes.get(key);
     if (known !== undefined) return known;
-    const none: ClassSupply = { committed: [], spare: [], ended: 0 };
+    const none: ClassSupply = { committed: [], spare: [], ended: 0, inUse: 0 };
     this.classes.set(key, none);
     return none;
   }
@@ -74,10 +77,16 @@ export class Supply {
     add(this.used, pool, 1);
   }
 
+  /** A microVM was committed to a job of its class just now. */
+  commit(vm: Microvm): void {
+    this.of({ pool: vm.pool, size: vm.sizeName }).inUse += 1;
+  }
+
   /** A microVM was told to go just now: it leaves its place soon. */
   leave(vm: Microvm): void {
     this.leaving.add(vm.name);
     add(this.leavingPlaces, vm.pool, 1);
+    if (vm.identity) this.of({ pool: vm.pool, size: vm.sizeName }).inUse -= 1;
   }
 }
 
