@@ -4,6 +4,7 @@ import { connect } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import * as payloads from "../forge/gitlab/webhook-payloads.fixture.js";
 import { systemClock } from "../model/clock.js";
+import { FireRunnerError } from "../model/errors.js";
 import { jobKey } from "../model/job.js";
 import { until } from "../model/until.fixture.js";
 import type { Change, Store } from "../store/port.js";
@@ -14,7 +15,20 @@ import { startPublicListener, type WebhookLimits } from "./public-listener.js";
 
 const secret = "a-webhook-secret-of-the-test";
 const signingToken = "whsec_bm90LXRoZS1yaWdodC1zaWduaW5nLXRva2Vu";
+const formerSecret = "the-webhook-secret-of-last-year";
+const formerToken = "whsec_dGhlLXNpZ25pbmctdG9rZW4tb2YtbGFzdC15ZWFy";
 const hook = payloads.jobHook15;
+
+function resolveSecret(ref: string): string {
+  const known = new Map([
+    ["env:WEBHOOK_SECRET", secret],
+    ["env:SIGNING_TOKEN", signingToken],
+    ["env:FORMER_SECRET", formerSecret],
+    ["env:FORMER_TOKEN", formerToken],
+  ]).get(ref);
+  if (known === undefined) throw new FireRunnerError("FR-CONFIG", `${ref} is not set`);
+  return known;
+}
 
 let store: Store;
 let metrics: Metrics;
@@ -33,7 +47,7 @@ async function start(limits: Partial<WebhookLimits> = {}): Promise<void> {
     clock: systemClock,
     logger: log.logger,
     metrics,
-    resolveSecret: (ref) => (ref === "env:WEBHOOK_SECRET" ? secret : signingToken),
+    resolveSecret,
     pollSoon: (connection) => polls.push(connection),
     limits,
   });
@@ -101,6 +115,28 @@ describe("a genuine Job Hook", () => {
     expect(new Set(changes.map(({ revision }) => revision)).size).toBe(10);
   });
 
+  it("of a group and of its project, for one event, is one hint and one reading of the job", async () => {
+    await declareConnection(store, { scope: { groupId: 5 } });
+    expect((await send()).body.outcome).toBe("hinted");
+    const job = aJob({ status: "pending" });
+    await store.commit({
+      writes: [
+        { kind: "job", key: jobKey(job), value: job, expect: "any" },
+        { kind: "hint", key: jobKey(job), value: null, expect: "any" },
+      ],
+    });
+    expect((await send()).body.outcome).toBe("known");
+    expect(hints()).toEqual([]);
+    expect((await send({ body: { ...hook, build_status: "running" } })).body.outcome).toBe("hinted");
+  });
+
+  it("tells in its hint when a webhook came last", async () => {
+    await send();
+    await send();
+    const [hint] = store.list("hint");
+    expect(hint?.value.hookedAt).toBeGreaterThanOrEqual(hint?.value.firstSeenAt ?? Number.POSITIVE_INFINITY);
+  });
+
   it("of a job that is known as finished, and says so again, leaves nothing", async () => {
     const job = aJob({ status: "success" });
     await store.commit({ writes: [{ kind: "job", key: jobKey(job), value: job, expect: "any" }] });
@@ -153,6 +189,47 @@ describe("what is authentic but of no interest is answered 200 and counted", () 
   });
 });
 
+/** The headers of Standard Webhooks for a body that is sent now. */
+function signed(body: string, by = signingToken): Readonly<Record<string, string>> {
+  const at = String(Math.floor(Date.now() / 1000));
+  const key = Buffer.from(by.slice("whsec_".length), "base64");
+  const signature = `v1,${createHmac("sha256", key).update(`msg-1.${at}.${body}`).digest("base64")}`;
+  return { "webhook-id": "msg-1", "webhook-timestamp": at, "webhook-signature": signature };
+}
+
+describe("while secrets are being changed", () => {
+  const both = { secret: "env:WEBHOOK_SECRET", signingToken: "env:SIGNING_TOKEN" };
+  const body = JSON.stringify(hook);
+
+  it.each([
+    ["the new secret", secret, 200],
+    ["the former one", formerSecret, 200],
+    ["another one", "another", 401],
+  ])("%s is answered as it should be", async (_name, token, status) => {
+    await declareConnection(store, { webhook: { secret: "env:WEBHOOK_SECRET", previousSecret: "env:FORMER_SECRET" } });
+    expect((await send({ token })).status).toBe(status);
+  });
+
+  it.each([
+    ["both new", secret, signingToken, 200],
+    ["both former", formerSecret, formerToken, 200],
+    ["one of each", formerSecret, signingToken, 200],
+    ["the secret alone", secret, undefined, 401],
+    ["the signature alone", "", formerToken, 401],
+    ["a signature with another token", formerSecret, `whsec_${"A".repeat(40)}`, 401],
+  ])("both kinds are demanded where both are declared: %s", async (_name, token, by, status) => {
+    await declareConnection(store, { webhook: { ...both, previousSecret: "env:FORMER_SECRET", previousSigningToken: "env:FORMER_TOKEN" } });
+    expect((await send({ raw: body, token, headers: by === undefined ? {} : signed(body, by) })).status).toBe(status);
+  });
+
+  it("a former secret that is gone already is told of in the log, and the new one counts", async () => {
+    await declareConnection(store, { webhook: { secret: "env:WEBHOOK_SECRET", previousSecret: "env:GONE" } });
+    expect((await send()).status).toBe(200);
+    expect((await send({ token: "wrong" })).status).toBe(401);
+    expect(lines.join("")).toContain("the former webhook secret env:GONE cannot be used");
+  });
+});
+
 describe("what is refused", () => {
   it.each<[string, Sent, number, string]>([
     ["a wrong secret", { token: "wrong" }, 401, "unauthorized"],
@@ -193,10 +270,7 @@ describe("what is refused", () => {
   it("a connection with a signing token takes what is signed with it, and not what was changed since", async () => {
     await declareConnection(store, { webhook: { signingToken: "env:SIGNING_TOKEN" } });
     const body = JSON.stringify(hook);
-    const at = String(Math.floor(Date.now() / 1000));
-    const key = Buffer.from(signingToken.slice("whsec_".length), "base64");
-    const signature = `v1,${createHmac("sha256", key).update(`msg-1.${at}.${body}`).digest("base64")}`;
-    const headers = { "webhook-id": "msg-1", "webhook-timestamp": at, "webhook-signature": signature };
+    const headers = signed(body);
     expect((await send({ raw: body.replace("41977", "41978"), token: "", headers })).status).toBe(401);
     expect(hints()).toEqual([]);
     expect((await send({ raw: body, token: "", headers })).status).toBe(200);

@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
-import { parseWebhook, verifyWebhook } from "../forge/gitlab/webhook.js";
+import { parseWebhook } from "../forge/gitlab/webhook.js";
 import type { Clock } from "../model/clock.js";
 import type { Connection } from "../model/connection.js";
 import { FireRunnerError } from "../model/errors.js";
@@ -11,8 +11,8 @@ import { errorResponse, httpError } from "./error-response.js";
 import { createGate } from "./gate.js";
 import { type RunningListener, startListener } from "./listener.js";
 import { drainBody, readBody } from "./request-body.js";
-import { sameSecret } from "./same-secret.js";
 import { createWebhookIntake } from "./webhook-intake.js";
+import { createWebhookProof } from "./webhook-proof.js";
 
 export interface PublicListenerOptions {
   readonly listener: Listener;
@@ -58,26 +58,12 @@ export async function startPublicListener(options: PublicListenerOptions): Promi
   const limits = { ...defaultLimits, ...options.limits };
   const logger = options.logger.child({ listener: "public" });
   const gate = createGate(clock);
+  const proof = createWebhookProof({ clock, logger, resolveSecret: options.resolveSecret });
   const intake = createWebhookIntake({ store, clock, maxWaitingHints: limits.maxWaitingHints, pollSoon: options.pollSoon });
 
-  function secretsOf({ name, webhook }: Connection): { secret?: string; signingToken?: string } {
-    if (webhook.secret === undefined && webhook.signingToken === undefined) {
-      if (gate(`${name}/none`)) {
-        logger.warn({ connection: name }, "a webhook is refused: the connection has neither webhook.secret nor webhook.signingToken");
-      }
-      throw new FireRunnerError("FR-UNAUTHORIZED", `connection "${name}" takes no webhooks: it has neither a secret nor a signing token`);
-    }
-    return {
-      ...(webhook.secret === undefined ? {} : { secret: options.resolveSecret(webhook.secret) }),
-      ...(webhook.signingToken === undefined ? {} : { signingToken: options.resolveSecret(webhook.signingToken) }),
-    };
-  }
-
   async function receive(request: WebhookRequest, connection: Connection): Promise<Answer> {
-    const secrets = secretsOf(connection);
-    const given = request.headers["x-gitlab-token"];
-    const tokenRight = secrets.secret !== undefined && typeof given === "string" && sameSecret(given, secrets.secret);
-    if (secrets.secret !== undefined && !tokenRight) {
+    const tokenRight = proof.ofSecret(connection, request.headers);
+    if (tokenRight === "wrong") {
       // Nothing of a body is read for a stranger; one that is too large anyway is told so.
       const declared = Number(request.headers["content-length"] ?? 0);
       throw declared > limits.parsedBytes ? httpError(413) : unauthorized(connection);
@@ -87,15 +73,12 @@ export async function startPublicListener(options: PublicListenerOptions): Promi
     const body = await readBody(request.raw, limits.parsedBytes);
     if (body.outcome === "cut") throw httpError(400);
     if (body.outcome === "too-large") {
-      if (!tokenRight || !(await drainBody(request.raw, { bytes: limits.drainedBytes, ms: limits.drainMs, clock }))) throw httpError(413);
+      if (tokenRight !== "right" || !(await drainBody(request.raw, { bytes: limits.drainedBytes, ms: limits.drainMs, clock })))
+        throw httpError(413);
       await intake.unread(connection);
       return { status: 202, outcome: "too-large" };
     }
-    const { signingToken } = secrets;
-    if (signingToken !== undefined) {
-      const received = { headers: request.headers, rawBody: body.bytes, signingToken, now: clock.now() };
-      if (!verifyWebhook(received)) throw unauthorized(connection);
-    }
+    if (!proof.ofSignature(connection, { headers: request.headers, rawBody: body.bytes })) throw unauthorized(connection);
     const event = parseWebhook(parseJson(body.bytes));
     if (event.kind === "other") return { status: 200, outcome: "other-event" };
     if (event.kind === "pipeline") return { status: 200, outcome: await intake.pipeline(connection, event) };

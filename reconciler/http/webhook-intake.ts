@@ -19,8 +19,8 @@ interface HookedPipeline {
 }
 
 /**
- * What became of an authentic webhook: `hinted` (the job or the project will be read), `known` (it was going to be anyway),
- * `finished` (known as finished before), `collapsed` (too many hints wait: the whole project will be read
+ * What became of an authentic webhook: `hinted` (the job or the project will be read), `known` (it was going to be
+ * anyway, or this very status was read before), `finished` (known as finished before), `collapsed` (too many hints wait: the whole project will be read
  * instead), `created` and `other-status` (nothing to do yet), `foreign-project` (outside of the connection's scope).
  */
 type IntakeOutcome = "hinted" | "known" | "finished" | "collapsed" | "created" | "other-status" | "foreign-project";
@@ -63,7 +63,8 @@ export function createWebhookIntake(options: IntakeOptions): WebhookIntake {
   async function write(hint: Omit<Hint, "firstSeenAt">): Promise<"hinted" | "known"> {
     const key = hintKey(hint);
     const waitingHint = store.get("hint", key)?.value;
-    const value: Hint = waitingHint ?? { ...hint, firstSeenAt: clock.now() };
+    const now = clock.now();
+    const value: Hint = { ...hint, firstSeenAt: waitingHint?.firstSeenAt ?? now, hookedAt: now };
     await store.commit({ writes: [{ kind: "hint", key, value, expect: "any" }] });
     return waitingHint === undefined ? "hinted" : "known";
   }
@@ -90,6 +91,8 @@ export function createWebhookIntake(options: IntakeOptions): WebhookIntake {
       const hint = { connection: connection.name, projectId, jobId };
       const known = store.get("job", jobKey(hint))?.value;
       if (known !== undefined && isFinished(known.status) && isFinished(status)) return "finished";
+      // A group's webhook and a project's tell of the same event; under one id no status comes twice.
+      if (known?.status === status) return "known";
       if (waiting.count(connection.name) >= maxWaitingHints && store.get("hint", hintKey(hint)) === undefined) {
         return collapse(connection, projectId);
       }

@@ -24,6 +24,8 @@ export const hintSchema = z.strictObject({
   projectId: z.int().positive(),
   jobId: z.int().positive().optional(),
   firstSeenAt: timestampSchema,
+  /** When a webhook told of it last; a poll's own hint has none. */
+  hookedAt: timestampSchema.optional(),
 });
 export type Hint = z.output<typeof hintSchema>;
 

@@ -22,7 +22,24 @@ describe("reading a webhook", () => {
     ["17.x with an environment name", jobHook17, "pending"],
     ["18.x with a runner and a project", jobHook18, "running"],
   ])("understands the Job Hook of GitLab %s", (_version, payload, status) => {
-    expect(parseWebhook(overTheWire(payload))).toEqual({ kind: "job", projectId: 380, jobId: 41_977, status });
+    expect(parseWebhook(overTheWire(payload))).toMatchObject({ kind: "job", projectId: 380, jobId: 41_977, status });
+  });
+
+  it.each([
+    ["created", "2026-02-03T04:05:06.000Z"],
+    ["pending", undefined],
+    ["running", "2026-02-03T04:06:00.000Z"],
+    ["failed", "2026-02-03T04:07:00.500Z"],
+    ["canceling", undefined],
+  ])("tells when a job was %s, where GitLab does", (build_status, at) => {
+    const times = {
+      build_created_at: "2026-02-03 04:05:06 UTC",
+      build_started_at: "2026-02-03 04:06:00 UTC",
+      build_finished_at: "2026-02-03 04:07:00 UTC",
+      build_finished_at_iso: "2026-02-03T04:07:00.500Z",
+    };
+    const happenedAt = at === undefined ? undefined : Date.parse(at);
+    expect(parseWebhook({ ...jobHook15, ...times, build_status })).toMatchObject({ happenedAt });
   });
 
   it("needs four fields only, whatever the others hold", () => {
