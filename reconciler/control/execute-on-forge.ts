@@ -1,13 +1,17 @@
 import type { Connection } from "../model/connection.js";
 import { hintKey } from "../model/front-door.js";
-import { type Identity, parseRunnerDescription } from "../model/identity.js";
+import type { Identity } from "../model/identity.js";
 import type { Effect } from "../plan/effect.js";
 import { checkConnection } from "./check-connection.js";
 import { type Execution, type ExecutionContext, needed } from "./execution.js";
 import { followed, learn } from "./learn-job.js";
 import { poll } from "./poll-jobs.js";
+import { tendPresence } from "./presence.js";
+import { readProtectedRefs } from "./read-protected-refs.js";
+import { makingRunner, noteRoom } from "./runner-limit.js";
+import { sweepRunners } from "./sweep-runners.js";
 
-type ForgeEffect = Exclude<Effect, { readonly host: string }>;
+type ForgeEffect = Exclude<Effect, { readonly host: string } | { readonly kind: "confirmLoss" | "cancelJob" | "retryJob" }>;
 type RunnerEffect = Extract<ForgeEffect, { readonly runnerId: number }>;
 
 /** Carries out what goes to a forge. */
@@ -18,10 +22,14 @@ export async function executeOnForge(effect: ForgeEffect, context: ExecutionCont
       return readJob(connection, effect, context);
     case "poll":
       return poll(connection, effect, context);
+    case "readProtectedRefs":
+      return readProtectedRefs(connection, effect, context);
     case "sweepRunners":
-      return sweep(connection, context);
+      return sweepRunners(connection, context);
     case "checkConnection":
       return checkConnection(connection, context);
+    case "tendPresence":
+      return tendPresence(connection, effect, context);
     case "makeRunner":
       return makeRunner(connection, effect, context);
     case "findRunner":
@@ -50,50 +58,12 @@ async function readJob(
   return "done";
 }
 
-/** Finds runners that bear our mark and that no record knows: they are taken into the ordinary removal. */
-async function sweep(connection: Connection, { ports, settings, soft, writes }: ExecutionContext): Promise<Execution> {
-  const found = await ports.forge.findRunners(connection, `firerunner/${settings.owner}/`);
-  for (const { runnerId, description } of found) {
-    const parts = parseRunnerDescription(settings.owner, description);
-    // After the loss of a store, what is not declared again yet is left alone.
-    if (parts === undefined || ports.store.get("pool", parts.pool) === undefined) continue;
-    const known = ports.store.get("identity", parts.vm)?.value;
-    if (known === undefined) {
-      const leftover = {
-        vm: parts.vm,
-        connection: connection.name,
-        description,
-        tags: [],
-        runUntagged: false,
-        maxJobTimeoutS: 3600,
-        state: "leaving",
-        attempts: 1,
-        runnerId,
-      } as const;
-      await writes.update("identity", parts.vm, (current) => (current === undefined ? { ...leftover, tags: [] } : undefined), [
-        {
-          at: ports.clock.now(),
-          type: "RunnerAdopted",
-          subject: { kind: "identity", name: parts.vm },
-          message: `runner ${runnerId} had no record; it is removed`,
-        },
-      ]);
-    } else if (known.runnerId !== undefined && known.runnerId !== runnerId) {
-      // A second runner of one description comes of a POST in doubt: nobody saw its token, unless the record is a later one.
-      const running = await ports.forge.runningJobs(connection, runnerId);
-      if (running.length === 0) await ports.forge.deleteRunner(connection, runnerId);
-    }
-  }
-  const now = ports.clock.now();
-  soft.noteForgeRead(connection.name, { readAt: now, sweptAt: now });
-  return "done";
-}
-
 async function makeRunner(
   connection: Connection,
   effect: Extract<Effect, { kind: "makeRunner" }>,
-  { ports, writes }: ExecutionContext,
+  context: ExecutionContext,
 ): Promise<Execution> {
+  const { ports, writes } = context;
   const identity = ports.store.get("identity", effect.vm)?.value;
   if (identity === undefined || identity.state !== "wanted") return "done";
   if (effect.findFirst) {
@@ -101,7 +71,16 @@ async function makeRunner(
     for (const { runnerId } of found) await ports.forge.deleteRunner(connection, runnerId);
   }
   const { description, tags, runUntagged, maxJobTimeoutS } = identity;
-  const made = await ports.forge.makeRunner(connection, { description, tags, runUntagged, maxJobTimeoutS });
+  const made = await makingRunner(connection, context, () =>
+    ports.forge.makeRunner(connection, { description, tags, runUntagged, maxJobTimeoutS }),
+  );
+  if (made === undefined) {
+    // The try does not count: surely nothing was made.
+    await writes.update("identity", effect.vm, (current) =>
+      current?.state === "wanted" ? { ...current, attempts: Math.max(0, current.attempts - 1) } : undefined,
+    );
+    return "done";
+  }
   const sealedToken = ports.sealer.seal(made.token, `identity/${effect.vm}`);
   await writes.update("identity", effect.vm, (current) => {
     if (current === undefined) return undefined;
@@ -145,6 +124,7 @@ async function onRunner(connection: Connection, effect: RunnerEffect, context: E
     case "deleteRunner":
       await ports.forge.deleteRunner(connection, runnerId);
       await writes.update("identity", vm, (current) => (current?.runnerId === runnerId ? null : undefined));
+      await noteRoom(connection, context);
       return "done";
   }
 }

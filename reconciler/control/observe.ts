@@ -48,7 +48,7 @@ export function observe(from: ObserveFrom): Snapshot {
       const { readAt, polledAt, sweptAt, checked } = soft.forgeReads(spec.name);
       // Records are never changed in place: another specification is another object.
       const checkedAt = checked?.spec === spec ? checked.at : undefined;
-      return { spec, readAt, polledAt, sweptAt, checkedAt };
+      return { spec, readAt, polledAt, sweptAt, checkedAt, protectedRefs: soft.protectedRefsOf(spec.name) };
     }),
     pools: values(store, "pool")
       .toSorted((a, b) => a.order - b.order)
@@ -60,6 +60,7 @@ export function observe(from: ObserveFrom): Snapshot {
     jobs: values(store, "job"),
     microvms,
     identities: values(store, "identity"),
+    presences: values(store, "presence"),
     guestReports: new Map(values(store, "guestReport").map((report) => [report.vm, report])),
     conditions: values(store, "condition"),
     heardAt,

@@ -1,4 +1,15 @@
-import type { AccessCheck, ActiveJobs, ForgeJob, ForgePort, ForgeRunner, MadeRunner, RunnerRequest, WebhookState } from "../forge/port.js";
+import type {
+  AccessCheck,
+  ActiveJobs,
+  ForgeJob,
+  ForgePort,
+  ForgeRunner,
+  MadeRunner,
+  RetriedJob,
+  RunnerHeard,
+  RunnerRequest,
+  WebhookState,
+} from "../forge/port.js";
 import type { Connection } from "../model/connection.js";
 import { FireRunnerError } from "../model/errors.js";
 import { isFinished, isRunning, type JobStatus } from "../model/job.js";
@@ -14,6 +25,12 @@ export interface WorldJob {
   readonly durationMs: number;
   readonly outcome: "success" | "failed";
   readonly createdAt: number;
+  /** One name is one job of the pipeline, and its retries. */
+  readonly name: string;
+  /** The job that it is a retry of. */
+  readonly retryOf: number | undefined;
+  /** Cancelled through the port, while it ran. */
+  cancelledFor: "its-user" | "its-service" | undefined;
   status: JobStatus;
   runnerId: number | undefined;
   startedAt: number | undefined;
@@ -30,17 +47,25 @@ export interface WorldRunner {
   readonly token: string;
   readonly request: RunnerRequest;
   paused: boolean;
+  /** When it asked for a job, as the forge wrote that down last. */
+  contactedAt: number | undefined;
   readonly took: number[];
 }
 
 const unreachableAfterMs = 10_000;
 /** After so long without a word of the runner the forge fails its job. */
 const stuckMs = 240_000;
+/** A job that waits for so long is failed when no runner that may take it is there, by a look every ten minutes. */
+const unservedMs = 3_600_000;
+const lookEveryMs = 600_000;
+const onlineMs = 7_200_000;
 
 /** A forge with jobs, runners and hooks; its answers may be lost, refused or late. */
 export class WorldForge implements ForgePort {
   readonly jobs = new Map<number, WorldJob>();
   readonly runners = new Map<number, WorldRunner>();
+  /** How many runners the plan allows. */
+  runnerLimit = Number.POSITIVE_INFINITY;
   private ids = 0;
   private downUntil = 0;
 
@@ -58,10 +83,14 @@ export class WorldForge implements ForgePort {
 
   // What happens in the forge.
 
-  push(tags: readonly string[], durationMs: number, outcome: "success" | "failed"): WorldJob {
+  push(tags: readonly string[], durationMs: number, outcome: "success" | "failed", retryOf?: WorldJob): WorldJob {
+    const jobId = ++this.ids;
     const job: WorldJob = {
       projectId: 7,
-      jobId: ++this.ids,
+      jobId,
+      name: retryOf?.name ?? `job ${jobId}`,
+      retryOf: retryOf?.jobId,
+      cancelledFor: undefined,
       tags,
       durationMs,
       outcome,
@@ -75,21 +104,42 @@ export class WorldForge implements ForgePort {
     };
     this.jobs.set(job.jobId, job);
     this.become(job, "pending");
+    this.clock.after(unservedMs, () => this.failWhenUnserved(job));
     return job;
   }
 
+  private failWhenUnserved(job: WorldJob): void {
+    if (job.status !== "pending") return;
+    const isServed = [...this.runners.values()].some(
+      (runner) => !runner.paused && this.clock.now() - (runner.contactedAt ?? 0) < onlineMs && this.mayTake(runner, job),
+    );
+    if (isServed) this.clock.after(lookEveryMs, () => this.failWhenUnserved(job));
+    else this.become(job, "failed");
+  }
+
+  /** What a runner's request leaves behind, paused or not; it is not written down each time. */
+  private hearRunner(runner: WorldRunner): void {
+    const { contactedAt } = runner;
+    const isOld = contactedAt === undefined || this.clock.now() - contactedAt >= this.random.between(40, 55) * 60_000;
+    if (isOld) runner.contactedAt = this.clock.now();
+  }
+
+  private mayTake({ request }: WorldRunner, job: WorldJob): boolean {
+    return matches({ ...request, scope: this.connection.scope, protectedOnly: false }, { ...job, protected: false });
+  }
+
   cancel(job: WorldJob): void {
-    if (!isFinished(job.status)) this.become(job, "canceled");
+    if (isFinished(job.status)) return;
+    job.cancelledFor = "its-user";
+    this.become(job, "canceled");
   }
 
   /** What a runner is given that asks for a job with its token. */
   request(token: string): WorldJob | undefined {
     const runner = [...this.runners.values()].find((candidate) => candidate.token === token);
+    if (runner !== undefined) this.hearRunner(runner);
     if (runner === undefined || runner.paused) return undefined;
-    const traits = { ...runner.request, scope: this.connection.scope, protectedOnly: false };
-    const job = [...this.jobs.values()].find(
-      (candidate) => candidate.status === "pending" && matches(traits, { ...candidate, protected: false }),
-    );
+    const job = [...this.jobs.values()].find((candidate) => candidate.status === "pending" && this.mayTake(runner, candidate));
     if (job === undefined) return undefined;
     runner.took.push(job.jobId);
     job.runnerId = runner.runnerId;
@@ -115,7 +165,7 @@ export class WorldForge implements ForgePort {
 
   /** The runner's last word about a job. */
   finish(job: WorldJob, outcome: "success" | "failed"): void {
-    if (isRunning(job.status)) this.become(job, outcome);
+    if (isRunning(job.status)) this.become(job, job.status === "canceling" ? "canceled" : outcome);
   }
 
   private become(job: WorldJob, status: JobStatus): void {
@@ -145,10 +195,40 @@ export class WorldForge implements ForgePort {
     return { jobs, projectIds: [7] };
   }
 
+  async cancelJob(_connection: Connection, _projectId: number, jobId: number, force: boolean): Promise<ForgeJob | undefined> {
+    await this.travel();
+    const job = this.jobs.get(jobId);
+    if (job?.status === "pending" || job?.status === "running") {
+      job.cancelledFor ??= "its-service";
+      // Half of the runners want to end their cancelled jobs by themselves.
+      this.become(job, job.status === "running" && jobId % 2 === 0 ? "canceling" : "canceled");
+    } else if (job?.status === "canceling" && force) {
+      this.become(job, "canceled");
+    }
+    const told = job === undefined ? undefined : tell(job);
+    await this.answer();
+    return told;
+  }
+
+  async retryJob(_connection: Connection, { jobId, name }: RetriedJob): Promise<ForgeJob | undefined> {
+    await this.travel();
+    const newer = [...this.jobs.values()].find((other) => other.name === name && other.jobId > jobId);
+    const job = this.jobs.get(jobId);
+    if (newer === undefined && job !== undefined && !isFinished(job.status))
+      throw new FireRunnerError("FR-FORGE-UNAUTHORIZED", "simulated: the job is not retryable");
+    const made = newer ?? (job === undefined ? undefined : this.push(job.tags, job.durationMs, job.outcome, job));
+    const told = made === undefined ? undefined : tell(made);
+    if (this.random.chance(this.dials.postAnswerLost)) await this.loseAnswer();
+    await this.answer();
+    return told;
+  }
+
   async makeRunner(_connection: Connection, request: RunnerRequest): Promise<MadeRunner> {
     await this.travel();
+    if (this.runners.size >= this.runnerLimit) throw new FireRunnerError("FR-FORGE-RUNNER-LIMIT", "simulated: no more runners");
     const runnerId = ++this.ids;
-    const runner: WorldRunner = { runnerId, token: `glrt-${runnerId}`, request, paused: false, took: [] };
+    const paused = request.paused === true;
+    const runner: WorldRunner = { runnerId, token: `glrt-${runnerId}`, request, paused, contactedAt: undefined, took: [] };
     this.runners.set(runnerId, runner);
     this.events.changed();
     if (this.random.chance(this.dials.postAnswerLost)) await this.loseAnswer();
@@ -171,6 +251,31 @@ export class WorldForge implements ForgePort {
     if (runner !== undefined) runner.paused = true;
     await this.answer();
     return runner === undefined ? "absent" : "paused";
+  }
+
+  async unpauseRunner(_connection: Connection, runnerId: number): Promise<"unpaused" | "absent"> {
+    await this.travel();
+    const runner = this.runners.get(runnerId);
+    if (runner !== undefined) runner.paused = false;
+    await this.answer();
+    return runner === undefined ? "absent" : "unpaused";
+  }
+
+  async readRunner(_connection: Connection, runnerId: number): Promise<ForgeRunner | undefined> {
+    await this.travel();
+    const runner = this.runners.get(runnerId);
+    await this.answer();
+    return runner === undefined ? undefined : { runnerId, description: runner.request.description, paused: runner.paused };
+  }
+
+  async showRunner(_connection: Connection, token: string): Promise<RunnerHeard> {
+    await this.travel();
+    const isKnown = [...this.runners.values()].some((runner) => runner.token === token);
+    const given = this.request(token);
+    if (given !== undefined) this.finish(given, "failed");
+    await this.answer();
+    if (given !== undefined) return { state: "given", jobId: given.jobId, ended: true };
+    return isKnown ? { state: "heard" } : { state: "absent" };
   }
 
   async runningJobs(_connection: Connection, runnerId: number): Promise<readonly ForgeJob[]> {
@@ -235,7 +340,7 @@ function tell(job: WorldJob): ForgeJob {
   return {
     projectId: job.projectId,
     jobId: job.jobId,
-    name: `job ${job.jobId}`,
+    name: job.name,
     stage: "test",
     pipelineId: 1,
     ref: "main",

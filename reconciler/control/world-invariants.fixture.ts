@@ -4,6 +4,7 @@ import { Draft } from "../plan/draft.js";
 import { aSnapshot } from "../plan/snapshot.fixture.js";
 import { countsAgainstPool } from "../plan/supply.js";
 import type { World } from "./world.fixture.js";
+import { checkPresences, checkPresencesAtEnd, lastingPresences } from "./world-presence.fixture.js";
 
 const explainedWithinMs = 5_000;
 
@@ -14,6 +15,7 @@ export function checkAlways(world: World): void {
   checkAddresses(world);
   checkCredentials(world);
   checkExplained(world);
+  checkPresences(world);
 }
 
 /** What must hold when the faults have stopped and everything that was pushed is over. */
@@ -27,6 +29,7 @@ export function checkAtEnd(world: World): void {
     if (job.status === "failed" && job.outcome === "success" && !world.guests.lost.has(job.jobId)) violate(`job ${job.jobId} was lost`);
     if (job.history.filter((status) => status === "running").length > 1) violate(`job ${job.jobId} ran twice: ${job.history.join(", ")}`);
   }
+  checkLosses(world);
   const warm = store.list("pool").reduce((sum, { value }) => sum + value.spec.minIdle, 0);
   const vms = store.list("microvm").map(({ value }) => value);
   if (vms.length !== warm)
@@ -35,16 +38,19 @@ export function checkAtEnd(world: World): void {
   const machines = [...hosts.machines.values()];
   const strangers = machines.filter((machine) => !vms.some((vm) => vm.uid === machine.uid));
   if (strangers.length > 0) violate(`I3: on hosts without a record: ${strangers.map((machine) => machine.record.name).join(", ")}`);
-  if (forge.runners.size > 0) violate(`I5: ${forge.runners.size} runners are left`);
+  checkPresencesAtEnd(world);
   if (store.count("identity") > 0) violate(`I5: ${store.count("identity")} identities are left`);
   if (store.count("hint") > 0) violate(`${store.count("hint")} hints are left`);
   if (store.count("guestReport") > vms.length) violate(`${store.count("guestReport")} guest reports are left`);
 }
 
 /** Whether nothing is left to be done: asked often, so it only counts. */
-export function isQuiet({ store, hosts, forge }: World): boolean {
+export function isQuiet(world: World): boolean {
+  const { store, hosts, forge } = world;
+  const lasting = lastingPresences(world);
   const warm = store.list("pool").reduce((sum, { value }) => sum + value.spec.minIdle, 0);
-  if (store.count("microvm") !== warm || hosts.machines.size !== warm || forge.runners.size > 0) return false;
+  if (store.count("microvm") !== warm || hosts.machines.size !== warm || forge.runners.size !== lasting) return false;
+  if (store.list("presence").filter(({ value }) => value.state === "present").length !== lasting) return false;
   if (store.count("identity") > 0 || store.count("hint") > 0 || store.count("guestReport") !== warm) return false;
   const recorded = (job: Parameters<typeof jobKey>[0]) => store.get("job", jobKey(job))?.value.status;
   return [...forge.jobs.values()].every(
@@ -104,6 +110,19 @@ function checkCredentials(world: World): void {
     if (isLeaving(vm)) world.left.add(vm.name);
     else if (world.left.has(vm.name)) world.violate(`${vm.name} came back to supply`);
   }
+}
+
+/** Only what was lost is cancelled, only what was cancelled for that is retried, and each name once. */
+function checkLosses(world: World): void {
+  const retries = new Map<string, number>();
+  for (const job of world.forge.jobs.values()) {
+    if (job.cancelledFor === "its-service" && !world.guests.lost.has(job.jobId))
+      world.violate(`job ${job.jobId} was cancelled while it ran`);
+    if (job.retryOf === undefined) continue;
+    retries.set(job.name, (retries.get(job.name) ?? 0) + 1);
+    if (world.forge.jobs.get(job.retryOf)?.cancelledFor !== "its-service") world.violate(`job ${job.retryOf} was retried unasked`);
+  }
+  for (const [name, count] of retries) if (count > 1) world.violate(`"${name}" was retried ${count} times`);
 }
 
 /** I1. */

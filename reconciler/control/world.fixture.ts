@@ -85,7 +85,7 @@ export class World {
     this.guests = new WorldGuests(this.clock, this.random, this.dials, this.forge, this, sealer);
   }
 
-  async declare(hosts: readonly ReturnType<typeof aHost>[], pools: readonly Pool[]): Promise<void> {
+  async declare(hosts: readonly ReturnType<typeof aHost>[], pools: readonly Pool[], connection = aConnection()): Promise<void> {
     const declared = <S extends { readonly name: string }>(kind: string, specs: readonly S[]) =>
       specs.map((spec, order) => ({
         kind,
@@ -97,7 +97,7 @@ export class World {
       ...declared("host", hosts),
       ...declared("pool", pools),
       ...declared("image", [anImage()]),
-      ...declared("connection", [aConnection()]),
+      ...declared("connection", [connection]),
     ];
     await this.store.commit({ writes: this.declared });
   }

@@ -52,6 +52,7 @@ export function changesOf(snapshot: Snapshot, decisions: readonly Decision[]): r
     job: new Set(snapshot.jobs.map(jobKey)),
     microvm: new Set(snapshot.microvms.map(({ name }) => name)),
     identity: new Set(snapshot.identities.map(({ vm }) => vm)),
+    presence: new Set(snapshot.presences.map(({ name }) => name)),
     condition: new Set(snapshot.conditions.map(conditionKey)),
     hint: new Set(),
     guestReport: new Set(),
@@ -82,6 +83,14 @@ function reasonOf(snapshot: Snapshot, decision: Decision, before: Microvm | unde
       if (state === "ready") return { what: "its runner is made" };
       return { what: vmGoneAt === undefined ? "its runner takes no more jobs" : "its microVM is gone: its runner is to be deleted" };
     }
+    case "presence": {
+      const { pool, size, state, unneededSince } = decision.value;
+      const of = `size "${size}" of pool "${pool}"`;
+      if (state === "leaving") return { what: `the presence runner of ${of} is to be deleted` };
+      return {
+        what: unneededSince === undefined ? `the presence runner of ${of} is ${state}` : `nothing needs the presence runner of ${of}`,
+      };
+    }
     case "condition": {
       const { status, reason, message } = decision.value;
       return { what: `${status ? "true" : "false"}, ${reason}: ${message}`, ...(reason.startsWith("FR-") ? { code: reason } : {}) };
@@ -93,6 +102,7 @@ const removed: Readonly<Record<Decision["kind"], string>> = {
   job: "nothing needs its record any more",
   microvm: "it is gone from its host",
   identity: "its runner is gone from the forge",
+  presence: "it is gone from the forge",
   condition: "it is no longer so",
   hint: "it was followed, or leads nowhere",
   guestReport: "its microVM is gone",
@@ -135,6 +145,12 @@ function whyCalled(effect: Effect): string {
         : "a hint says that something happened there";
     case "sweepRunners":
       return "it is time to search it for runners that nobody needs";
+    case "confirmLoss":
+      return "the job's microVM was lost: does it still run?";
+    case "cancelJob":
+      return effect.force ? "the job's microVM was lost, and its runner does not end it" : "the job's microVM was lost";
+    case "retryJob":
+      return "the job was cancelled because its microVM was lost";
     case "checkConnection":
       return "it is time to check its token and its webhook";
     case "listHost":
@@ -157,5 +173,7 @@ function whyCalled(effect: Effect): string {
       return "whether its runner still runs a job must be known before it goes";
     case "deleteRunner":
       return "its microVM is gone";
+    case "tendPresence":
+      return "the forge gives up jobs that wait where it sees no runner for them";
   }
 }

@@ -9,11 +9,13 @@ export function whatNeeds(store: Pick<Store, "list">, kind: DeclaredKind, name: 
   const vms = store.list("microvm").filter(({ value }) => value[kind] === name);
   const withVm = new Set(vms.map(({ key }) => key));
   // A runner that outlived its microVM must still be removed from the forge.
+  const presences = kind === "connection" ? store.list("presence").filter(({ value }) => value.connection === name) : [];
   const runners =
     kind === "connection" ? store.list("identity").filter(({ value, key }) => value.connection === name && !withVm.has(key)) : [];
   return [
     ...pools.map(({ key }) => `pool "${key}"`),
     ...shorten(vms.map(({ key }) => `microVM "${key}"`)),
+    ...shorten(presences.map(({ value }) => `the presence runner of pool "${value.pool}", size "${value.size}"`)),
     ...shorten(runners.map(({ key }) => `the runner of microVM "${key}"`)),
   ];
 }

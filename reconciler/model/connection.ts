@@ -2,7 +2,7 @@ import { z } from "zod";
 import { countSchema, nameSchema, secretRefSchema } from "./fields.js";
 
 /** What of the forge a connection and its runners serve. */
-const scopeSchema = z.union([
+export const scopeSchema = z.union([
   z.strictObject({ projectId: countSchema }),
   z.strictObject({ groupId: countSchema }),
   z.strictObject({ instance: z.literal(true) }),

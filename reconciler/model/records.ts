@@ -9,6 +9,7 @@ import type { Image } from "./image.js";
 import { type Job, jobSchema } from "./job.js";
 import { type Microvm, microvmSchema } from "./microvm.js";
 import type { Pool } from "./pool.js";
+import { type Presence, presenceSchema } from "./presence.js";
 
 /** Every kind of record, and what is stored under it. */
 export interface Records {
@@ -22,6 +23,7 @@ export interface Records {
   readonly job: Job;
   readonly microvm: Microvm;
   readonly identity: Identity;
+  readonly presence: Presence;
   readonly condition: Condition;
 }
 
@@ -39,6 +41,7 @@ export const recordSchemas = {
   job: jobSchema,
   microvm: microvmSchema,
   identity: identitySchema,
+  presence: presenceSchema,
   condition: conditionSchema,
 } as const;
 

@@ -22,6 +22,7 @@ export function applyPlan(snapshot: Snapshot, decided: Plan): Snapshot {
     jobs: written("job", snapshot.jobs, jobKey),
     microvms: written("microvm", snapshot.microvms, (vm) => vm.name),
     identities: written("identity", snapshot.identities, (identity) => identity.vm),
+    presences: written("presence", snapshot.presences, (presence) => presence.name),
     conditions: written("condition", snapshot.conditions, conditionKey),
     hints: written("hint", snapshot.hints, hintKey),
     guestReports: new Map(

@@ -62,9 +62,16 @@ describe("a class whose microVMs come to nothing", () => {
   });
 
   it("waits when a guest ended without a job while jobs wait", () => {
-    const rest = { microvms: [gone({})], identities: [anIdentity({ state: "leaving", absent: true })], guestReports: endedItself };
+    const identities = [anIdentity({ state: "leaving", pausedAt: now - 6_000, runningJobs: { count: 0, at: now - 500 } })];
+    const rest = { microvms: [gone({})], identities, guestReports: endedItself };
     expect(outcome({ ...rest, jobs: [aJob()] }).conditions).toMatchObject([{ reason: "FR-VM-NO-JOB" }]);
     expect(outcome(rest).conditions).toEqual([]);
+  });
+
+  it("says so when a guest ended without a job because its runner was deleted in the forge", () => {
+    const identities = [anIdentity({ state: "leaving", absent: true })];
+    const { conditions } = outcome({ microvms: [gone({})], identities, guestReports: endedItself, jobs: [aJob()] });
+    expect(conditions).toMatchObject([{ reason: "FR-FORGE-RUNNER-DELETED" }]);
   });
 
   it.each<[string, Partial<Microvm>, Partial<Snapshot>]>([

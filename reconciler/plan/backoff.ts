@@ -16,6 +16,12 @@ const imageSubject = (host: string, image: string) => ({ subject: { kind: "host-
 /** The condition of a host that makes no microVMs: of any image (kind `host`), or of one (kind `host-image`, named `HOST/IMAGE`). */
 export const createFailing = "CreateFailing";
 
+/** What becomes of a microVM whose runner somebody deleted in the forge. */
+export const runnerDeleted = {
+  code: "FR-FORGE-RUNNER-DELETED",
+  message: "its runner was deleted in the forge before it took a job",
+} as const;
+
 /** Failures that are the host's, whatever it is to boot. */
 const hostFailures: ReadonlySet<string> = new Set(["FR-HOST-UNAUTHORIZED", "FR-HOST-UNREACHABLE"]);
 /** Failures of a host with an image: nobody tells which of them it is. Those of the others that count are the class's. */
@@ -48,7 +54,11 @@ export function endedWithoutJob(draft: Draft, vm: Microvm): boolean {
 /** A microVM is gone, and no job was found that it ran although jobs of its class still wait: the next one waits a little. */
 export function noteNoJobTaken(draft: Draft, vm: Microvm): void {
   const waits = [...draft.jobs.values()].some((job) => job.status === "pending" && job.pool === vm.pool && job.size === vm.sizeName);
-  if (waits) holdBack(draft, classSubjectOf(vm), "FR-VM-NO-JOB", "its runner ended without taking a job");
+  if (!waits) return;
+  const identity = draft.identities.get(vm.name);
+  const wasDeleted = identity?.absent === true && identity.runnerId !== undefined;
+  if (wasDeleted) holdBack(draft, classSubjectOf(vm), runnerDeleted.code, runnerDeleted.message);
+  else holdBack(draft, classSubjectOf(vm), "FR-VM-NO-JOB", "its runner ended without taking a job");
 }
 
 /** A microVM of the class took a job: its way is clear again. */

@@ -13,6 +13,7 @@ import { explain } from "./jobs.js";
 import { staleMs } from "./look.js";
 import { allocateMicrovm, commitMicrovm, newPerPlan } from "./make-microvm.js";
 import { Placement } from "./place.js";
+import { whyNoRunner } from "./runner-limit.js";
 import type { PoolView } from "./snapshot.js";
 import { Supply } from "./supply.js";
 
@@ -57,8 +58,8 @@ class Demand {
   /** Classes for which nothing can be made: what is true of one job of them is true of the next. */
   private readonly refused = new Map<string, Refused>();
   private readonly shortOf = new Map<string, number>();
-  private makesRoom = false;
   private readonly idle = new Map<string, IdleNumbers>();
+  private makesRoom = false;
 
   constructor(private readonly draft: Draft) {
     this.supply = new Supply(draft);
@@ -109,12 +110,16 @@ class Demand {
     }
     const connection = this.draft.connections.get(view.spec.connection)?.spec;
     let covering = committed.length + ended;
+    let willRun = covering - committed.filter((vm) => this.draft.identities.get(vm.name)?.state === "wanted").length;
     for (const job of waiting) {
-      const vm = covering > 0 || view.paused || connection === undefined ? undefined : spare.shift();
-      if (vm !== undefined && connection !== undefined) commitMicrovm(this.draft, vm, view.spec, connection);
-      if (covering > 0 || vm !== undefined) explain(this.draft, job, onItsWay(runnerClass));
+      const limited = whyNoRunner(this.draft, view.spec.connection);
+      const mayCommit = !view.paused && limited === undefined;
+      const vm = covering > 0 || !mayCommit || connection === undefined ? undefined : spare.shift();
+      if (vm !== undefined && connection !== undefined) this.commit(vm, view.spec, connection);
+      if (covering > 0 || vm !== undefined) explain(this.draft, job, (willRun > 0 ? undefined : limited) ?? onItsWay(runnerClass));
       else this.unserved.push({ job, view, runnerClass });
       covering -= 1;
+      willRun -= 1;
     }
     this.letIdleGo(view, runnerClass);
   }
@@ -128,11 +133,6 @@ class Demand {
     }
   }
 
-  private keepClassWarm(view: PoolView, runnerClass: RunnerClass): void {
-    const { spec } = view;
-    // Jobs go first: while they lack a place or room, what becomes free is theirs.
-    if (this.shortOf.has(spec.name) || this.makesRoom) return;
-    const missing = this.wantedIdle(view, runnerClass) - this.supply.of(runnerClass).spare.length;
   /** How many microVMs of a class are kept ready: of other sizes than the pool's own there are none. */
   private wantedIdle({ spec, paused }: PoolView, runnerClass: RunnerClass): number {
     return runnerClass.size === spec.size && !paused ? idleTarget(this.idleNumbers(spec), this.supply.of(runnerClass).inUse) : 0;
@@ -148,6 +148,11 @@ class Demand {
     return numbers;
   }
 
+  private keepClassWarm(view: PoolView, runnerClass: RunnerClass): void {
+    const { spec } = view;
+    // Jobs go first: while they lack a place or room, what becomes free is theirs.
+    if (this.shortOf.has(spec.name) || this.makesRoom) return;
+    const missing = this.wantedIdle(view, runnerClass) - this.supply.of(runnerClass).spare.length;
     for (let n = 0; n < missing; n++) {
       if (this.make(view, runnerClass) !== undefined) return;
     }
@@ -187,6 +192,8 @@ class Demand {
     if (connection === undefined || !this.draft.snapshot.images.some((image) => image.name === spec.image)) return undeclared(spec);
     if (connection.readAt === undefined || this.draft.reached(connection.readAt + staleMs))
       return { code: "FR-CONNECTION-STALE", message: `connection "${spec.connection}" has not been read for a minute` };
+    const limited = whyNoRunner(this.draft, spec.connection);
+    if (limited !== undefined) return limited;
     const held = classHeldBack(this.draft, runnerClass);
     if (held !== undefined)
       return { code: "FR-POOL-BACKOFF", message: `${held.count} times in a row no job was taken (${held.reason}: ${held.message})` };
@@ -231,6 +238,11 @@ class Demand {
     else this.refused.set(key, { view, runnerClass, jobs: [job], reason });
   }
 
+  private commit(vm: Microvm, pool: Pool, connection: Connection): void {
+    commitMicrovm(this.draft, vm, pool, connection);
+    this.supply.commit(vm);
+  }
+
   private letGo(vm: Microvm): void {
     this.supply.leave(retire(this.draft, vm));
   }
@@ -238,11 +250,6 @@ class Demand {
   /** The sizes of a pool that matter: those that it names, and those that jobs asked for within its limits. */
   private sizesOf(pool: Pool): readonly string[] {
     if (pool.limits === undefined) return sizesInOrder(pool);
-  private commit(vm: Microvm, pool: Pool, connection: Connection): void {
-    commitMicrovm(this.draft, vm, pool, connection);
-    this.supply.commit(vm);
-  }
-
     const classes = [...this.jobs.keys(), ...this.supply.present()].filter((key) => key.startsWith(`${pool.name}/`));
     const asked = classes.map((key) => key.slice(pool.name.length + 1)).filter((size) => sizeOf(pool, size) !== undefined);
     return [...new Set([...sizesInOrder(pool), ...asked.toSorted()])];

@@ -4,14 +4,19 @@ import { hintKey } from "../model/front-door.js";
 import type { Identity } from "../model/identity.js";
 import { type Job, jobKey } from "../model/job.js";
 import type { Microvm } from "../model/microvm.js";
+import type { Presence } from "../model/presence.js";
 import { type Effect, effectKey } from "./effect.js";
 import type { ConnectionView, HostView, PoolView, Snapshot } from "./snapshot.js";
+
+/** The kinds that plans write and delete. */
+type Kept = "job" | "microvm" | "identity" | "presence" | "condition";
 
 /** Records to write, or with `null` to delete. */
 export type Decision =
   | { readonly kind: "job"; readonly key: string; readonly value: Job | null }
   | { readonly kind: "microvm"; readonly key: string; readonly value: Microvm | null }
   | { readonly kind: "identity"; readonly key: string; readonly value: Identity | null }
+  | { readonly kind: "presence"; readonly key: string; readonly value: Presence | null }
   | { readonly kind: "condition"; readonly key: string; readonly value: Condition | null }
   | { readonly kind: "hint" | "guestReport"; readonly key: string; readonly value: null };
 
@@ -31,6 +36,7 @@ export class Draft {
   readonly jobs: Map<string, Job>;
   readonly microvms: Map<string, Microvm>;
   readonly identities: Map<string, Identity>;
+  readonly presences: Map<string, Presence>;
   readonly conditions: Map<string, Condition>;
   readonly pools: ReadonlyMap<string, PoolView>;
   readonly hosts: ReadonlyMap<string, HostView>;
@@ -51,6 +57,7 @@ export class Draft {
     this.jobs = byKey(snapshot.jobs, jobKey);
     this.microvms = byKey(snapshot.microvms, (vm) => vm.name);
     this.identities = byKey(snapshot.identities, (identity) => identity.vm);
+    this.presences = byKey(snapshot.presences, (presence) => presence.name);
     this.conditions = byKey(snapshot.conditions, conditionKey);
     this.pools = byKey(snapshot.pools, (pool) => pool.spec.name);
     this.hosts = byKey(snapshot.hosts, (host) => host.spec.name);
@@ -70,6 +77,11 @@ export class Draft {
     this.put("identity", identity.vm, identity, this.identities);
   }
 
+  putPresence(presence: Presence): Presence {
+    this.put("presence", presence.name, presence, this.presences);
+    return presence;
+  }
+
   putCondition(condition: Condition): void {
     this.put("condition", conditionKey(condition), condition, this.conditions);
   }
@@ -85,6 +97,10 @@ export class Draft {
 
   dropIdentity(vm: string): void {
     this.drop("identity", vm, this.identities);
+  }
+
+  dropPresence(name: string): void {
+    this.drop("presence", name, this.presences);
   }
 
   dropCondition(key: string): void {
@@ -153,13 +169,13 @@ export class Draft {
     return { decisions: [...this.decisions.values()], events: this.events, effects: [...this.effects.values()], wakeAt: this.wake };
   }
 
-  private put<K extends "job" | "microvm" | "identity" | "condition", V>(kind: K, key: string, value: V, into: Map<string, V>): void {
+  private put<K extends Kept, V>(kind: K, key: string, value: V, into: Map<string, V>): void {
     if (!into.has(key)) this.fresh.add(`${kind}:${key}`);
     into.set(key, value);
     this.decisions.set(`${kind}:${key}`, { kind, key, value } as unknown as Decision);
   }
 
-  private drop(kind: "job" | "microvm" | "identity" | "condition", key: string, from: Map<string, unknown>): void {
+  private drop(kind: Kept, key: string, from: Map<string, unknown>): void {
     from.delete(key);
     if (this.fresh.has(`${kind}:${key}`)) this.decisions.delete(`${kind}:${key}`);
     else this.decisions.set(`${kind}:${key}`, { kind, key, value: null });

@@ -1,23 +1,29 @@
 import { isFinished, isRunning, type Job, jobKey, type WaitingReason } from "../model/job.js";
 import { isLeaving, type Microvm } from "../model/microvm.js";
-import { classOf, type RunnerClass, whySizeRefused } from "../model/runner-class.js";
+import { forgeGivesUpAt } from "../model/presence.js";
 import { jobDeadline } from "./advance.js";
 import { settleClass } from "./backoff.js";
 import type { Draft } from "./draft.js";
+import { Mapping } from "./mapping.js";
 
 /** How long a finished job is remembered. */
 const historyMs = 24 * 3_600_000;
+/** How long one that was retried for a lost microVM is: no job runs for longer, and its like is not retried again. */
+const retryMemoryMs = 8 * 24 * 3_600_000;
 /** How many of them: every pass looks at each. */
 const historyJobs = 10_000;
 
+/** After so long a waiting job's reason says when the forge may give it up. */
+const tellsEndMs = 900_000;
+
 /** Maps pending jobs to pools, and running and finished ones to the microVMs whose runners the forge names. */
 export function mapJobs(draft: Draft): void {
-  const classes = new Map<string, RunnerClass | undefined>();
+  const mapping = new Mapping(draft);
   const unjoined: Job[] = [];
   for (const [key, read] of draft.jobs) {
     const job = readByNow(draft, read);
     if (!draft.connections.has(job.connection)) forget(draft, key, job);
-    else if (job.status === "pending") mapToPool(draft, job, classes);
+    else if (job.status === "pending") mapToPool(draft, job, mapping);
     else if (job.runnerId !== undefined && job.vm === undefined && (isRunning(job.status) || isFinished(job.status))) unjoined.push(job);
   }
   joinMicrovms(draft, unjoined);
@@ -37,8 +43,9 @@ export function pruneJobs(draft: Draft): void {
   for (const [key, job] of draft.jobs) {
     if (!isFinished(job.status)) continue;
     const finishedAt = job.finishedAt ?? job.readAt;
-    if (draft.reached(finishedAt + historyMs)) draft.dropJob(key);
-    else kept.push([finishedAt, key]);
+    const wasRetried = job.vmLoss?.retryAskedAt !== undefined;
+    if (draft.reached(finishedAt + (wasRetried ? retryMemoryMs : historyMs))) draft.dropJob(key);
+    else if (!wasRetried) kept.push([finishedAt, key]);
   }
   if (kept.length <= historyJobs) return;
   kept.sort(([a, aKey], [b, bKey]) => a - b || (aKey < bKey ? -1 : 1));
@@ -50,44 +57,36 @@ function forget(draft: Draft, key: string, job: Job): void {
   if (!isFinished(job.status) && (job.vm === undefined || !draft.microvms.has(job.vm))) draft.dropJob(key);
 }
 
-function mapToPool(draft: Draft, job: Job, classes: Map<string, RunnerClass | undefined>): void {
-  const traits = `${job.connection}/${job.projectId}/${job.protected}/${job.tags.join("\n")}`;
-  if (!classes.has(traits)) classes.set(traits, classFor(draft, job));
-  const found = classes.get(traits);
-  if (found !== undefined) {
-    if (job.pool !== found.pool || job.size !== found.size) draft.putJob({ ...job, pool: found.pool, size: found.size });
+function mapToPool(draft: Draft, job: Job, mapping: Mapping): void {
+  const mapped = mapping.of(job);
+  if ("runnerClass" in mapped) {
+    const { pool, size } = mapped.runnerClass;
+    if (job.pool !== pool || job.size !== size) draft.putJob({ ...job, pool, size });
     return;
   }
   const { pool: _pool, size: _size, ...unmapped } = job;
   if (job.pool !== undefined) draft.putJob(unmapped);
-  explain(draft, unmapped, whyNoPool(draft, job));
+  explain(draft, unmapped, mapped.reason);
 }
 
-function whyNoPool(draft: Draft, job: Job): WaitingReason {
-  const connection = draft.connections.get(job.connection)?.spec;
-  for (const { spec } of draft.snapshot.pools) {
-    const why = connection?.name === spec.connection ? whySizeRefused(spec, connection, job) : undefined;
-    if (why !== undefined) return { code: "FR-SIZE-REFUSED", message: why };
-  }
-  const tags = job.tags.length === 0 ? "a job without tags" : `the tags ${job.tags.join(", ")}`;
-  return { code: "FR-NO-POOL", message: `no pool of connection "${job.connection}" takes ${tags}` };
-}
-
-/** The first declared pool of the job's connection that takes it. */
-function classFor(draft: Draft, job: Job): RunnerClass | undefined {
-  const connection = draft.connections.get(job.connection);
-  if (connection === undefined) return undefined;
-  for (const { spec } of draft.snapshot.pools) {
-    const found = spec.connection === job.connection ? classOf(spec, connection.spec, job) : undefined;
-    if (found !== undefined) return found;
-  }
-  return undefined;
-}
-
-/** Writes why a job waits, unless that is what its record says already. */
-export function explain(draft: Draft, job: Job, reason: WaitingReason): void {
+/** Writes why a job waits, unless that is what its record says already; of one that waits long also what may become of it. */
+export function explain(draft: Draft, job: Job, cause: WaitingReason): void {
+  const reason = withEnd(draft, job, cause);
   if (job.waitingReason?.code === reason.code && job.waitingReason.message === reason.message) return;
   draft.putJob({ ...job, waitingReason: reason });
+}
+
+function withEnd(draft: Draft, job: Job, reason: WaitingReason): WaitingReason {
+  if (!draft.reached(job.queuedAt + tellsEndMs) || hasPresence(draft, job)) return reason;
+  const at = new Date(Math.min(forgeGivesUpAt(job), 8.64e15)).toISOString();
+  return { ...reason, message: `${reason.message}; from ${at} on the forge may fail it, unless it sees a runner for it` };
+}
+
+function hasPresence(draft: Draft, { pool, size }: Job): boolean {
+  for (const presence of draft.presences.values()) {
+    if (presence.pool === pool && presence.size === size && presence.state !== "leaving" && presence.heardAt !== undefined) return true;
+  }
+  return false;
 }
 
 function joinMicrovms(draft: Draft, jobs: readonly Job[]): void {

@@ -8,7 +8,8 @@ import type { HostView, ObservedMicrovm } from "./snapshot.js";
 
 /**
  * Takes microVMs that bear our mark but have no record into the ordinary removal, which waits while the forge says
- * that they run a job. Until the pool and the connection that the mark names are declared, nothing is touched.
+ * that they run a job. Until the pool and the connection that the mark names are declared, and the forge was read, nothing is
+ * touched.
  */
 export function adoptOrphans(draft: Draft): void {
   for (const view of draft.snapshot.hosts) {
@@ -30,7 +31,7 @@ export function adoptOrphans(draft: Draft): void {
 
 function adopt(draft: Draft, view: HostView, shown: ObservedMicrovm, mark: NonNullable<ObservedMicrovm["mark"]>): void {
   const pool = draft.pools.get(mark.pool)?.spec;
-  if (pool === undefined || !draft.connections.has(mark.connection)) return;
+  if (pool === undefined || draft.connections.get(mark.connection)?.readAt === undefined) return;
   const sizeName = mark.size ?? pool.size;
   const n = draft.nextName();
   const vm: Microvm = {

@@ -7,11 +7,14 @@ import { endDrains } from "./drain.js";
 import { judgeHosts } from "./host-conditions.js";
 import { mapJobs, pruneJobs } from "./jobs.js";
 import { askForges, askHosts } from "./look.js";
+import { retireRunnerless } from "./lost-runner.js";
 import { adoptOrphans } from "./orphans.js";
+import { tendPresences } from "./presence.js";
 import { removeIdentities, removeMicrovms } from "./remove.js";
 import { sendEffects } from "./send.js";
 import type { Snapshot } from "./snapshot.js";
 import { retireStrays } from "./supply.js";
+import { followLosses } from "./vm-loss.js";
 
 /**
  * What is to be done about a snapshot. Pure, total and deterministic: the same snapshot gives the same plan, and a
@@ -25,12 +28,16 @@ export function plan(snapshot: Snapshot): Plan {
   adoptOrphans(draft);
   mapJobs(draft);
   advanceMicrovms(draft);
+  retireRunnerless(draft);
   retireStrays(draft);
   endDrains(draft);
+  followLosses(draft);
   removeMicrovms(draft);
   meetDemand(draft);
   removeWhatGaveWay(draft);
   removeIdentities(draft);
+  // A presence runner keeps jobs from being given up: where the forge makes few runners it goes first.
+  tendPresences(draft);
   sendEffects(draft);
   askHosts(draft);
   askForges(draft);

@@ -2,7 +2,7 @@ import type { Identity } from "../model/identity.js";
 import { isFinished } from "../model/job.js";
 import type { Microvm } from "../model/microvm.js";
 import { restAddress } from "./addresses.js";
-import { afterDoneMs } from "./advance.js";
+import { afterDoneMs, heardAtOf, silenceMs } from "./advance.js";
 import { endedWithoutJob, noteNoJobTaken } from "./backoff.js";
 import { tellStuck } from "./delete-stuck.js";
 import type { Draft } from "./draft.js";
@@ -77,7 +77,7 @@ function hasEnded(draft: Draft, vm: Microvm, identity: Identity): boolean {
 
 /** Whether the forge has confirmed, after the settling time, that the runner runs nothing; otherwise the next question is asked. */
 function isIdle(draft: Draft, identity: Identity, microvm?: Microvm): boolean {
-  if (identity.absent === true) return true;
+  if (identity.absent === true) return microvm === undefined || !mayStillRun(draft, identity, microvm);
   const { vm, connection, runnerId } = identity;
   if (runnerId === undefined) {
     draft.begin({ kind: "findRunner", vm, connection });
@@ -97,6 +97,19 @@ function isIdle(draft: Draft, identity: Identity, microvm?: Microvm): boolean {
     draft.begin({ kind: "readRunningJobs", vm, connection, runnerId });
   }
   return false;
+}
+
+/**
+ * A runner that somebody deleted may have taken a job before, which needs no more than its own token: while its guest is heard
+ * and does not say that it has ended, it is waited for.
+ */
+function mayStillRun(draft: Draft, identity: Identity, vm: Microvm): boolean {
+  const report = draft.snapshot.guestReports.get(vm.name);
+  if (identity.runnerId === undefined || report?.startedAt === undefined || report.done !== undefined || report.fault !== undefined)
+    return false;
+  const job = draft.jobs.get(vm.job ?? "");
+  if (job !== undefined && isFinished(job.status)) return false;
+  return !draft.reached(heardAtOf(draft, vm, report) + silenceMs);
 }
 
 function remove(draft: Draft, vm: Microvm): void {

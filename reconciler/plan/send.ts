@@ -1,6 +1,7 @@
 import { isLeaving } from "../model/microvm.js";
 import { retire } from "./advance.js";
 import type { Draft } from "./draft.js";
+import { mayMakeRunner } from "./runner-limit.js";
 
 /** How many Creates a host is sent before it has answered: it works one after the other anyway. */
 const createsPerHost = 8;
@@ -13,6 +14,7 @@ export function sendEffects(draft: Draft): void {
   for (const identity of draft.identities.values()) {
     const vm = draft.microvms.get(identity.vm);
     if (identity.state !== "wanted" || vm === undefined || isLeaving(vm) || draft.isInFlight(`runner:${identity.vm}`)) continue;
+    if (!mayMakeRunner(draft, identity.connection)) continue;
     if (identity.attempts >= makeAttempts) {
       retire(draft, vm, { code: "FR-FORGE-REJECTED", message: `the forge made no runner in ${makeAttempts} tries` });
       draft.again();

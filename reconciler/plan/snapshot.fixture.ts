@@ -162,6 +162,7 @@ export function aSnapshot(snapshot: Partial<Snapshot> = {}): Snapshot {
     jobs: [],
     microvms,
     identities: [],
+    presences: [],
     guestReports: new Map(microvms.filter((vm) => vm.claimedAt !== undefined).map((vm) => [vm.name, aReport({ vm: vm.name })])),
     heardAt: new Map(),
     effects: new Map(),

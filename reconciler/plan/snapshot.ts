@@ -7,6 +7,8 @@ import type { Image } from "../model/image.js";
 import type { Job } from "../model/job.js";
 import type { Microvm } from "../model/microvm.js";
 import type { Pool } from "../model/pool.js";
+import type { ProtectedRefs } from "../model/protected-refs.js";
+import type { Presence } from "../model/presence.js";
 
 /** A microVM that a host showed, with the owner's mark when it carries a true one. */
 export interface ObservedMicrovm {
@@ -41,6 +43,11 @@ export interface HostView {
   readonly failedRead?: { readonly code: string; readonly message: string } | undefined;
 }
 
+/** When a project's protected branches and tags were asked for last, and what they are or why they may not be read. */
+export type ProtectedRefsRead =
+  | { readonly at: number; readonly refs: ProtectedRefs }
+  | { readonly at: number; readonly refused: string };
+
 export interface ConnectionView {
   readonly spec: Connection;
   /** When anything was read from the forge last. */
@@ -51,6 +58,8 @@ export interface ConnectionView {
   readonly sweptAt: number | undefined;
   /** When it was checked last, as it is declared now, what its credential may do and how its webhook stands. */
   readonly checkedAt: number | undefined;
+  /** What was read of its projects' protected refs, where that mattered. */
+  readonly protectedRefs?: ReadonlyMap<number, ProtectedRefsRead>;
 }
 
 export interface PoolView {
@@ -89,6 +98,7 @@ export interface Snapshot {
   readonly jobs: readonly Job[];
   readonly microvms: readonly Microvm[];
   readonly identities: readonly Identity[];
+  readonly presences: readonly Presence[];
   readonly guestReports: ReadonlyMap<string, GuestReport>;
   readonly conditions: readonly Condition[];
   /** When the guests of microVMs were heard last, where they were. */

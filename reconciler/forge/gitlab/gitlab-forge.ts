@@ -12,6 +12,7 @@ import { defaultForgeLimits, type ForgeLimits } from "./limits.js";
 import { cancelJob, retryJob } from "./lost-job-calls.js";
 import { showRunner } from "./presence-calls.js";
 import { deleteRunner, findRunners, makeRunner, pauseRunner, readRunner, runningJobs, unpauseRunner } from "./runner-calls.js";
+import { readProtectedRefs } from "./protected-refs.js";
 import { createScopeProjects } from "./scope-projects.js";
 import { createSharedReads } from "./shared-reads.js";
 import { createWebhookKeeper } from "./webhook-keeper.js";
@@ -45,6 +46,7 @@ export function createGitLabForge(options: GitLabForgeOptions): GitLabForge {
   return {
     readJob: (connection, projectId, jobId) => readJob(gitlab, connection, projectId, jobId),
     activeJobs: (connection, projectId) => activeJobs(gitlab, projects, connection, projectId),
+    protectedRefs: (connection, projectId) => readProtectedRefs(gitlab, connection, projectId),
     jobLog: (connection, projectId, jobId) => readJobLog(gitlab, sender, connection, projectId, jobId),
     cancelJob: (connection, projectId, jobId, force) => cancelJob(gitlab, connection, projectId, jobId, force),
     retryJob: (connection, job) => retryJob(gitlab, connection, job),
