@@ -25,6 +25,7 @@ async function aCheck(publicUrl: string | undefined) {
   const schedules = { pollMs: 1, listHostsMs: 1, sweepMs: 1, settleMs: 1 };
   return {
     soft,
+    events: () => store.events({ after: 0, limit: 100 }).map(({ type }) => type),
     condition: (type: string) => store.get("condition", `connection/forge/${type}`),
     async run(answers: Partial<ForgePort>, webhook: Webhook = { register: false }) {
       const value = { spec: { ...aConnection(), webhook }, generation: 1, order: 0, declaredAt: now };
@@ -108,6 +109,15 @@ it.each<[WebhookState, object]>([
   await check.run({ ensureWebhook }, registering);
   expect(urls).toEqual(["https://runners.example.com/webhooks/gitlab/forge"]);
   expect(check.condition("WebhookRegistered")?.value).toMatchObject(expected);
+});
+
+it("tells by events what was done to a webhook, and once that it is muted", async () => {
+  const check = await aCheck(reachable);
+  const muted = { state: "muted", message: "look at the network" } as const;
+  for (const state of [{ state: "made" }, { state: "kept" }, muted, muted, { state: "re-enabled" }, { state: "changed" }, muted] as const) {
+    await check.run({ ensureWebhook: async () => state }, registering);
+  }
+  expect(check.events()).toEqual(["WebhookMade", "WebhookMuted", "WebhookReEnabled", "WebhookChanged", "WebhookMuted"]);
 });
 
 it.each<[string | undefined, string, Webhook]>([

@@ -56,7 +56,8 @@ function judgeAccess({ token }: Connection, { ok, missing, expiresAt }: AccessCh
   return { status: true, reason: "Allowed", message: `the token may do what is needed, until ${day}` };
 }
 
-async function registered(connection: Connection, { ports, settings }: ExecutionContext): Promise<Judgement> {
+async function registered(connection: Connection, context: ExecutionContext): Promise<Judgement> {
+  const { ports, settings } = context;
   if (settings.publicUrl === undefined)
     return {
       status: false,
@@ -69,7 +70,37 @@ async function registered(connection: Connection, { ports, settings }: Execution
       reason: "FR-CONFIG",
       message: "webhook.secret or webhook.signingToken of the connection is not set: webhooks without proof are refused",
     };
-  return judgeWebhook(await ports.forge.ensureWebhook(connection, webhookUrlOf(settings.publicUrl, connection.name)));
+  const url = webhookUrlOf(settings.publicUrl, connection.name);
+  const webhook = await ports.forge.ensureWebhook(connection, url);
+  await tell(connection, url, webhook, context);
+  return judgeWebhook(webhook);
+}
+
+/** What was done to the webhook, and that the forge has begun not to call it, is an event. */
+async function tell({ name }: Connection, url: string, webhook: WebhookState, { ports, writes }: ExecutionContext): Promise<void> {
+  const subject = { kind: "connection", name };
+  const known = ports.store.get("condition", conditionKey({ subject, type: "WebhookRegistered" }))?.value;
+  const told = eventOf(url, webhook, known);
+  if (told !== undefined) await writes.commit({ writes: [], events: [{ at: ports.clock.now(), subject, ...told }] });
+}
+
+function eventOf(url: string, webhook: WebhookState, known: Condition | undefined) {
+  switch (webhook.state) {
+    case "made":
+      return { type: "WebhookMade", message: `the forge calls ${url} from now on` };
+    case "changed":
+      return { type: "WebhookChanged", message: `the webhook ${url} was corrected: its triggers or its secrets were others` };
+    case "re-enabled":
+      return {
+        type: "WebhookReEnabled",
+        message: `the forge had disabled the webhook ${url}; a test was delivered, and it calls it again`,
+      };
+    case "muted":
+      return known?.reason === "Muted" ? undefined : { type: "WebhookMuted", message: webhook.message };
+    case "kept":
+    case "not-allowed":
+      return undefined;
+  }
 }
 
 function judgeWebhook(webhook: WebhookState): Judgement {

@@ -60,9 +60,14 @@ it("says so when GitLab goes on not calling it", async () => {
   const { gitlab, keep } = await world();
   gitlab.script(`GET ${hooks}`, { json: [aHook({ alert_status: "disabled" })] });
   gitlab.script(`PUT ${hooks}/5`, { json: aHook({ alert_status: "disabled" }) });
-  gitlab.script(`GET ${hooks}/5`, { json: aHook({ alert_status: "disabled" }) });
+  gitlab.script(`GET ${hooks}/5`, {
+    json: aHook({ alert_status: "temporarily_disabled", disabled_until: "2026-02-03T04:05:06.000Z" }),
+  });
   gitlab.script(`POST ${hooks}/5/test/job_events`, { status: 422, json: { message: "Hook execution failed" } });
-  expect(await keep()).toMatchObject({ state: "muted", message: expect.stringContaining("Hook execution failed") });
+  expect(await keep()).toMatchObject({
+    state: "muted",
+    message: expect.stringMatching(/\(temporarily_disabled until 2026-02-03T04:05:06.000Z\).*Hook execution failed/),
+  });
 });
 
 it("asks for a secret where signing tokens are taken and not used", async () => {

@@ -15,6 +15,8 @@ const hookSchema = z.object({
   push_events: z.boolean().nullish(),
   /** Not told by versions that never mute a hook. */
   alert_status: z.string().nullish(),
+  /** Until when it is muted; none when it is for good. */
+  disabled_until: z.string().nullish(),
   signing_token_present: z.boolean().nullish(),
 });
 type Hook = z.output<typeof hookSchema>;
@@ -113,11 +115,12 @@ async function wake(client: Client, attempt: Attempt, path: string): Promise<Web
     if (status !== 422 && status !== 404) throw caught;
     why = caught instanceof Error ? caught.message : String(caught);
   }
-  const { alert_status: status, url } = hookOf(attempt, (await client.get(path, {})).body);
+  const { alert_status: status, disabled_until: until, url } = hookOf(attempt, (await client.get(path, {})).body);
   if (!isMuted({ alert_status: status })) return { state: "re-enabled" };
+  const howLong = until === undefined || until === null ? "" : ` until ${until.slice(0, 40)}`;
   return {
     state: "muted",
-    message: `${attempted(attempt)}: GitLab has disabled it (${status}) after failed deliveries, and ${why}; check that GitLab reaches ${url}`,
+    message: `${attempted(attempt)}: GitLab has disabled it (${status}${howLong}) after failed deliveries, and ${why}; check that GitLab reaches ${url}`,
   };
 }
 
@@ -151,7 +154,7 @@ function steps({ name, token, scope, webhook }: Connection, url: string): string
       ? `project ${scope.projectId}`
       : "groupId" in scope
         ? `group ${scope.groupId} (GitLab Premium; without it, each of its projects)`
-        : "each project (GitLab has no webhook for the jobs of an instance)";
+        : "each project (GitLab's system hooks tell of no jobs, so an instance has no webhook that would do for all of them)";
   const secrets = [
     ...(webhook.secret === undefined ? [] : [`the secret token that ${webhook.secret} holds`]),
     ...(webhook.signingToken === undefined ? [] : [`the signing token that ${webhook.signingToken} holds`]),
