@@ -2,7 +2,7 @@ import { defineConfig } from "vitest/config";
 
 /**
  * `unit` sits beside the code and needs nothing; `e2e` starts processes and listeners; `pulumi` runs the real Pulumi on the
- * packed package; `long` is run by hand.
+ * packed package; `clients` lets programs of others speak with the embedded GitLab and runner; `long` is run by hand.
  */
 export default defineConfig({
   test: {
@@ -17,6 +17,15 @@ export default defineConfig({
           testTimeout: 300_000,
           hookTimeout: 180_000,
           maxWorkers: 2,
+        },
+      },
+      {
+        test: {
+          name: "clients",
+          include: ["test/clients/**/*.test.ts"],
+          globalSetup: ["test/clients/global-setup.ts"],
+          testTimeout: 120_000,
+          hookTimeout: 60_000,
         },
       },
       { test: { name: "long", include: ["test/long/**/*.test.ts"], testTimeout: 1_800_000, hookTimeout: 60_000, fileParallelism: false } },

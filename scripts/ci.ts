@@ -21,7 +21,7 @@ function check(step: string, command: string, ...args: readonly string[]): void 
 }
 
 /** One part of `npm test`, with its tests counted; a skipped test is a failure here. */
-function tests(suite: "unit" | "e2e" | "pulumi"): void {
+function tests(suite: "unit" | "e2e" | "pulumi" | "clients"): void {
   measure(`npm test: ${suite}`, () => {
     const report = join(root, ".cache", `${suite}.json`);
     rmSync(report, { force: true });
@@ -72,6 +72,7 @@ mkdirSync(join(root, ".cache"), { recursive: true });
 tests("unit");
 tests("e2e");
 tests("pulumi");
+tests("clients");
 check("lint", "npm", "run", "--silent", "lint");
 check("types", "npm", "run", "--silent", "types");
 check("layers", "npm", "run", "--silent", "layers");

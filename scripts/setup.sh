@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what the tests use beyond npm, on Debian: git (the embedded GitLab's repositories) and curl (the guest agent's
 # HTTP client in images). Further Node versions come from npm into .cache/, and the Pulumi CLI is built there from its Go
-# modules unless a recent one is installed.
+# modules unless a recent one is installed. The independent clients of test/clients, python-gitlab and two small programs in
+# Rust, are made there too.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 missing=()
@@ -18,4 +19,5 @@ if [ "${#missing[@]}" -gt 0 ]; then
 fi
 node --import tsx scripts/other-nodes.ts install
 node --import tsx scripts/setup-pulumi.ts
+node --import tsx scripts/setup-clients.ts
 echo "setup: git $(git --version | cut -d' ' -f3), curl $(curl --version | head -n1 | cut -d' ' -f2)"

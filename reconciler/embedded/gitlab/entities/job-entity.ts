@@ -3,7 +3,7 @@ import type { Project } from "../records/project.js";
 import type { Runner } from "../records/runner.js";
 import { commitEntity } from "./commit-entity.js";
 import { pipelineEntity } from "./pipeline-entity.js";
-import { projectUrl } from "./project-entity.js";
+import { projectIdentity, projectUrl } from "./project-entity.js";
 import { managerEntity, runnerEntity } from "./runner-entity.js";
 import { isoTime, secondsBetween } from "./times.js";
 import { userEntity } from "./user.js";
@@ -27,9 +27,8 @@ export function queuedDurationOf(job: Job, now: number): number | null {
   return secondsBetween(job.queuedAt, job.startedAt ?? (isFinished(job.status) ? job.finishedAt : now));
 }
 
-/** A job as REST shows it. */
-export function jobEntity({ job, run, project, runner, url, now }: ShownJob) {
-  const manager = runner?.managers.find((candidate) => candidate.systemId === job.assignment?.systemId);
+/** What every list of jobs tells of one. */
+function basicJobEntity({ job, run, project, url, now }: ShownJob) {
   return {
     id: job.id,
     status: job.status,
@@ -51,6 +50,18 @@ export function jobEntity({ job, run, project, runner, url, now }: ShownJob) {
     ...(job.failureReason === undefined ? {} : { failure_reason: job.failureReason }),
     web_url: `${projectUrl(project, url)}/-/jobs/${job.id}`,
     project: { ci_job_token_scope_enabled: false },
+  };
+}
+
+/** A job in the list of a runner's jobs: with its project, without its tags and without the runner. */
+export const runnerJobEntity = (shown: ShownJob) => ({ ...basicJobEntity(shown), project: projectIdentity(shown.project) });
+
+/** A job as REST shows it. */
+export function jobEntity(shown: ShownJob) {
+  const { job, runner, now } = shown;
+  const manager = runner?.managers.find((candidate) => candidate.systemId === job.assignment?.systemId);
+  return {
+    ...basicJobEntity(shown),
     artifacts: [],
     runner: runner === undefined ? null : runnerEntity(runner, now),
     runner_manager: manager === undefined ? null : managerEntity(manager, now),

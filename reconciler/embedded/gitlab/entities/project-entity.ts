@@ -28,8 +28,8 @@ export const groupEntity = (group: Namespace, url: string) => ({
   parent_id: group.parentId ?? null,
 });
 
-/** A project as REST shows it. */
-export const projectEntity = (project: Project, url: string) => ({
+/** Which project it is, as it stands within other records. */
+export const projectIdentity = (project: Project) => ({
   id: project.id,
   description: project.description,
   name: project.name,
@@ -37,6 +37,11 @@ export const projectEntity = (project: Project, url: string) => ({
   path: project.path,
   path_with_namespace: pathOf(project),
   created_at: isoTime(project.createdAt),
+});
+
+/** A project as REST shows it. */
+export const projectEntity = (project: Project, url: string) => ({
+  ...projectIdentity(project),
   default_branch: project.defaultBranch ?? null,
   ssh_url_to_repo: `git@${new URL(url).hostname}:${pathOf(project)}.git`,
   http_url_to_repo: `${projectUrl(project, url)}.git`,

@@ -7,7 +7,7 @@ import { jobEntity } from "../entities/job-entity.js";
 import { needs } from "../http/access.js";
 import { page } from "../http/paging.js";
 import { flag, parametersOf } from "../http/parameters.js";
-import { badRequest, forbidden, Refusal } from "../http/refusal.js";
+import { badRequest, forbidden } from "../http/refusal.js";
 import type { Project } from "../records/project.js";
 import { shown, type World } from "../world.js";
 import { scopeOf } from "./job-scope.js";
@@ -45,9 +45,8 @@ export function jobRoutes(app: FastifyInstance, world: World): void {
   app.post(`${path}/cancel`, needs(world), async (request, reply) => {
     const { project, found } = asked(request);
     const { force } = parametersOf(cancelling, request);
-    if (isFinished(found.job.status)) throw new Refusal(422, { message: "422 Unprocessable Entity - Job is not cancelable" });
-    // GitLab forces only what is being cancelled already.
-    engine.cancelJob(found.job.id, force && found.job.status === "canceling");
+    // GitLab forces only what is being cancelled already, and answers with a job that is over as it is.
+    if (!isFinished(found.job.status)) engine.cancelJob(found.job.id, force && found.job.status === "canceling");
     return reply.code(201).send(show(jobOf(world, request, project), project));
   });
   app.post(`${path}/retry`, needs(world), async (request, reply) => {

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
 import type { Scope } from "../../../model/connection.js";
-import { jobEntity } from "../entities/job-entity.js";
+import { runnerJobEntity } from "../entities/job-entity.js";
 import { groupEntity, projectEntity } from "../entities/project-entity.js";
 import { managerEntity, runnerDetails, runnerEntity } from "../entities/runner-entity.js";
 import { needs } from "../http/access.js";
@@ -106,10 +106,7 @@ export function runnerRoutes(app: FastifyInstance, world: World): void {
       .filter(({ job }) => systemId === undefined || job.assignment?.systemId === systemId)
       .filter(({ job }) => status === undefined || job.status === status)
       .sort((a, b) => b.id - a.id);
-    return page(request, reply, jobs, world.url()).map(({ project, run, job }) => ({
-      ...jobEntity(shown(world, { run, job }, project)),
-      project: projectEntity(project, world.url()),
-    }));
+    return page(request, reply, jobs, world.url()).map(({ project, run, job }) => runnerJobEntity(shown(world, { run, job }, project)));
   });
   app.post("/runners/:id/reset_authentication_token", managing, async (request, reply) => {
     const runner = runners.renewToken(runnerOf(world, request).id);

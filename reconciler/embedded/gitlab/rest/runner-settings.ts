@@ -10,6 +10,8 @@ const settings = {
   run_untagged: flag.optional(),
   locked: flag.optional(),
   paused: flag.optional(),
+  /** The older word for its opposite. */
+  active: flag.optional(),
   access_level: z.enum(["not_protected", "ref_protected"]).optional(),
   maximum_timeout: wholeNumber.optional(),
 };
@@ -48,6 +50,7 @@ export function changeOf(asked: Asked): Partial<RunnerSettings> {
     ...(asked.tag_list === undefined ? {} : { tags: [...new Set(asked.tag_list)] }),
     ...(asked.run_untagged === undefined ? {} : { runUntagged: asked.run_untagged }),
     ...(asked.locked === undefined ? {} : { locked: asked.locked }),
+    ...(asked.active === undefined ? {} : { paused: !asked.active }),
     ...(asked.paused === undefined ? {} : { paused: asked.paused }),
     ...(asked.access_level === undefined ? {} : { accessLevel: asked.access_level }),
     ...(asked.maximum_timeout === undefined ? {} : { maximumTimeoutS: asked.maximum_timeout }),
