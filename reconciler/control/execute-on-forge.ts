@@ -70,9 +70,9 @@ async function makeRunner(
     const found = await ports.forge.findRunners(connection, identity.description);
     for (const { runnerId } of found) await ports.forge.deleteRunner(connection, runnerId);
   }
-  const { description, tags, runUntagged, maxJobTimeoutS } = identity;
+  const { description, tags, runUntagged, protectedOnly, maxJobTimeoutS } = identity;
   const made = await makingRunner(connection, context, () =>
-    ports.forge.makeRunner(connection, { description, tags, runUntagged, maxJobTimeoutS }),
+    ports.forge.makeRunner(connection, { description, tags, runUntagged, protectedOnly: protectedOnly === true, maxJobTimeoutS }),
   );
   if (made === undefined) {
     // The try does not count: surely nothing was made.

@@ -1,6 +1,7 @@
 import type { Effect } from "../plan/effect.js";
 import { executeOnForge } from "./execute-on-forge.js";
 import { executeOnHost } from "./execute-on-host.js";
+import { executeOnLostJob } from "./execute-on-lost-job.js";
 import type { Execution, ExecutionContext } from "./execution.js";
 
 /** Carries out one effect and writes down its result. Throws a `FireRunnerError` when it is to be tried again later. */
@@ -12,6 +13,10 @@ export async function execute(effect: Effect, context: ExecutionContext): Promis
     case "checkGone":
     case "deleteDouble":
       return executeOnHost(effect, context);
+    case "confirmLoss":
+    case "cancelJob":
+    case "retryJob":
+      return executeOnLostJob(effect, context);
     default:
       return executeOnForge(effect, context);
   }

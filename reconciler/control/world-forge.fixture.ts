@@ -14,6 +14,7 @@ import type { Connection } from "../model/connection.js";
 import { FireRunnerError } from "../model/errors.js";
 import { isFinished, isRunning, type JobStatus } from "../model/job.js";
 import { matches } from "../model/matches.js";
+import { isProtectedRef, type ProtectedRefs } from "../model/protected-refs.js";
 import type { WorldClock, WorldRandom } from "./world-clock.fixture.js";
 import type { Dials } from "./world-dials.fixture.js";
 
@@ -25,6 +26,8 @@ export interface WorldJob {
   readonly durationMs: number;
   readonly outcome: "success" | "failed";
   readonly createdAt: number;
+  readonly ref: string;
+  readonly refIsTag: boolean;
   /** One name is one job of the pipeline, and its retries. */
   readonly name: string;
   /** The job that it is a retry of. */
@@ -51,6 +54,12 @@ export interface WorldRunner {
   contactedAt: number | undefined;
   readonly took: number[];
 }
+
+/** What a job is of. */
+type Origin = Pick<WorldJob, "projectId" | "ref" | "refIsTag">;
+const usual: Origin = { projectId: 7, ref: "main", refIsTag: false };
+/** What is protected in every project. */
+const guarded: ProtectedRefs = { branches: ["main", "release/*"], tags: ["v*"] };
 
 const unreachableAfterMs = 10_000;
 /** After so long without a word of the runner the forge fails its job. */
@@ -83,10 +92,13 @@ export class WorldForge implements ForgePort {
 
   // What happens in the forge.
 
-  push(tags: readonly string[], durationMs: number, outcome: "success" | "failed", retryOf?: WorldJob): WorldJob {
+  push(tags: readonly string[], durationMs: number, outcome: "success" | "failed", retryOf?: WorldJob, origin: Origin = retryOf ?? usual): WorldJob {
     const jobId = ++this.ids;
+    const { projectId, ref, refIsTag } = origin;
     const job: WorldJob = {
-      projectId: 7,
+      projectId,
+      ref,
+      refIsTag,
       jobId,
       name: retryOf?.name ?? `job ${jobId}`,
       retryOf: retryOf?.jobId,
@@ -125,7 +137,8 @@ export class WorldForge implements ForgePort {
   }
 
   private mayTake({ request }: WorldRunner, job: WorldJob): boolean {
-    return matches({ ...request, scope: this.connection.scope, protectedOnly: false }, { ...job, protected: false });
+    const traits = { ...request, scope: this.connection.scope, protectedOnly: request.protectedOnly === true };
+    return matches(traits, { ...job, protected: isProtectedRef(guarded, job.ref, job.refIsTag) });
   }
 
   cancel(job: WorldJob): void {
@@ -192,7 +205,7 @@ export class WorldForge implements ForgePort {
     await this.travel();
     const jobs = [...this.jobs.values()].filter((job) => job.status === "pending" || isRunning(job.status)).map(tell);
     await this.answer();
-    return { jobs, projectIds: [7] };
+    return { jobs, projectIds: [7, 8] };
   }
 
   async cancelJob(_connection: Connection, _projectId: number, jobId: number, force: boolean): Promise<ForgeJob | undefined> {
@@ -293,6 +306,12 @@ export class WorldForge implements ForgePort {
     return deleted ? "deleted" : "absent";
   }
 
+  async protectedRefs(): Promise<ProtectedRefs> {
+    await this.travel();
+    await this.answer();
+    return guarded;
+  }
+
   async jobLog(): Promise<undefined> {
     return undefined;
   }
@@ -343,10 +362,11 @@ function tell(job: WorldJob): ForgeJob {
     name: job.name,
     stage: "test",
     pipelineId: 1,
-    ref: "main",
+    ref: job.ref,
+    refIsTag: job.refIsTag,
     status: job.status,
     tags: job.tags,
-    protected: false,
+    protected: "unknown",
     allowFailure: false,
     runnerId: job.runnerId,
     createdAt: job.createdAt,

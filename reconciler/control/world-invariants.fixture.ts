@@ -50,7 +50,8 @@ export function isQuiet(world: World): boolean {
   const lasting = lastingPresences(world);
   const warm = store.list("pool").reduce((sum, { value }) => sum + value.spec.minIdle, 0);
   if (store.count("microvm") !== warm || hosts.machines.size !== warm || forge.runners.size !== lasting) return false;
-  if (store.list("presence").filter(({ value }) => value.state === "present").length !== lasting) return false;
+  const presences = store.list("presence");
+  if (presences.length !== lasting || presences.some(({ value }) => value.state !== "present")) return false;
   if (store.count("identity") > 0 || store.count("hint") > 0 || store.count("guestReport") !== warm) return false;
   const recorded = (job: Parameters<typeof jobKey>[0]) => store.get("job", jobKey(job))?.value.status;
   return [...forge.jobs.values()].every(

@@ -16,7 +16,8 @@ export async function live(seed: number): Promise<World> {
       network: random.chance(0.7) ? { mode: "static", subnet: `10.20.${n}.0/28`, gateway: `10.20.${n}.1` } : { mode: "dhcp" },
     }),
   );
-  const limits = { maxJobTimeoutS: 300, bootTimeoutS: 60, idleTimeS: 20 };
+  const onVmLoss = new WorldRandom(seed ^ 0x1055).pick(["report", "cancel", "cancel-and-retry", "cancel-and-retry"] as const);
+  const limits = { maxJobTimeoutS: 300, bootTimeoutS: 60, idleTimeS: 20, onVmLoss };
   await world.declare(hosts, [
     aPool({ ...limits, maxMicrovms: random.between(1, 6), minIdle: random.between(0, 1), limits: { vcpu: 2, memoryMb: 4096 } }),
     aPool({ ...limits, name: "other", tags: ["other"], maxMicrovms: random.between(1, 3), priority: 1 }),

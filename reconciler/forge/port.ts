@@ -67,6 +67,8 @@ export type RunnerHeard =
 export interface ActiveJobs {
   readonly jobs: readonly ForgeJob[];
   readonly projectIds: readonly number[];
+  /** Projects that were asked for and not read, or not to their end, and why, in words that stay the same while it does. */
+  readonly unread: readonly { readonly projectId: number; readonly why: string }[];
 }
 
 /** What a connection's credential may do, as far as the forge tells. */

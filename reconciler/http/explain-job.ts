@@ -1,8 +1,8 @@
 import { isFinished, isRunning, type Job, jobKey } from "../model/job.js";
 import { isLeaving } from "../model/microvm.js";
-import type { Pool } from "../model/pool.js";
-import { whySizeRefused } from "../model/runner-class.js";
+import { mismatch } from "../model/mismatch.js";
 import { sizeOf } from "../model/size-tag.js";
+import { protectionOf } from "../plan/protection.js";
 import type { Store } from "../store/port.js";
 import { explainHosts } from "./explain-hosts.js";
 import { type JobStep, jobSteps } from "./job-steps.js";
@@ -52,8 +52,22 @@ function factsOfRun({ store }: ExplainFrom, job: Job): readonly string[] {
   const vm = job.vm === undefined ? undefined : store.get("microvm", job.vm)?.value;
   return [
     ...(job.pool === undefined ? [] : [`it was served by pool "${job.pool}", size "${job.size ?? "unknown"}"`]),
+    ...factsOfLoss(job),
     ...(vm === undefined ? [] : [`its microVM is ${vm.phase}`]),
     ...(vm?.failure === undefined ? [] : [`its microVM failed: ${vm.failure.message} (${vm.failure.code})`]),
+  ];
+}
+
+/** That its microVM was lost, and what was done about it. */
+function factsOfLoss({ vmLoss: loss }: Job): readonly string[] {
+  if (loss?.confirmedAt === undefined) return [];
+  const { code, message, url, policy, cancelAskedAt, retriedAs, givenUp } = loss;
+  return [
+    `its microVM was lost while it ran: ${message} (${code})${url === undefined ? "" : `; ${url}`}`,
+    ...(policy === "report" ? ["its pool's onVmLoss is report: the forge gives it up by itself, within about an hour"] : []),
+    ...(cancelAskedAt === undefined ? [] : [`the forge was asked to cancel it, as its pool's onVmLoss is ${policy}`]),
+    ...(retriedAs === undefined ? [] : [`it was retried, as job ${retriedAs}`]),
+    ...(givenUp === undefined ? [] : [`it was left to the forge: ${givenUp.message} (${givenUp.code})`]),
   ];
 }
 
@@ -71,7 +85,7 @@ function factsOfPool(from: ExplainFrom, job: Job): readonly string[] {
   const { store, now } = from;
   const pool = job.pool === undefined ? undefined : store.get("pool", job.pool)?.value.spec;
   const size = pool === undefined || job.size === undefined ? undefined : sizeOf(pool, job.size);
-  if (pool === undefined || size === undefined) return whyNoPool(store, job);
+  if (pool === undefined || size === undefined) return whyNoPool(from, job);
   const own = store.list("microvm").filter(({ value }) => value.pool === pool.name);
   const leaving = own.filter(({ value }) => isLeaving(value)).length;
   const ahead = store.list("job").filter(({ value: other }) => isAhead(other, job)).length;
@@ -89,21 +103,17 @@ const isAhead = (other: Job, job: Job): boolean =>
   other.status === "pending" && other.pool === job.pool && other.size === job.size && other.queuedAt < job.queuedAt;
 
 /** What each pool of the job's connection would want of it. */
-function whyNoPool(store: Pick<Store, "get" | "list">, job: Job): readonly string[] {
+function whyNoPool({ store, loop }: ExplainFrom, job: Job): readonly string[] {
   const connection = store.get("connection", job.connection)?.value.spec;
   const pools = store.list("pool").flatMap(({ value: { spec } }) => (spec.connection === job.connection ? [spec] : []));
-  if (pools.length === 0) return [`no pool is declared for connection "${job.connection}"`];
-  return pools.map((pool) => {
-    const refused = connection === undefined ? undefined : whySizeRefused(pool, connection, job);
-    return refused ?? `pool "${pool.name}" does not take it: ${whatPoolMisses(pool, job)}`;
+  if (connection === undefined || pools.length === 0) return [`no pool is declared for connection "${job.connection}"`];
+  const protection = protectionOf(
+    loop.look()?.connections.find(({ spec }) => spec.name === job.connection),
+    job,
+  );
+  const traits = { ...job, protected: typeof protection === "object" ? ("unknown" as const) : protection };
+  return pools.flatMap((pool) => {
+    const found = mismatch(pool, connection, traits);
+    return found === undefined ? [] : [`pool "${pool.name}" does not take it: ${found.why}`];
   });
-}
-
-function whatPoolMisses(pool: Pool, { tags }: Job): string {
-  if (tags.length === 0)
-    return pool.runUntagged ? "its runners' scope does not hold the job's project" : "it does not take jobs without tags";
-  const known = new Set([...pool.tags, ...Object.keys(pool.sizes)]);
-  const missing = tags.filter((tag) => !known.has(tag));
-  if (missing.length > 0) return `it lacks the tag${missing.length === 1 ? "" : "s"} ${missing.join(", ")}`;
-  return "the job names more than one of its sizes, or its runners' scope does not hold the job's project";
 }

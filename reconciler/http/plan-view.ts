@@ -145,6 +145,8 @@ function whyCalled(effect: Effect): string {
         : "a hint says that something happened there";
     case "sweepRunners":
       return "it is time to search it for runners that nobody needs";
+    case "readProtectedRefs":
+      return "whether jobs that wait there are of protected refs decides which pool they go to";
     case "confirmLoss":
       return "the job's microVM was lost: does it still run?";
     case "cancelJob":

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { nameSchema, tagSchema, timestampSchema } from "./fields.js";
+import { vmLossSchema } from "./vm-loss.js";
 
 /** GitLab's job statuses; unknown ones of later versions are read as `other`. */
 export const jobStatuses = [
@@ -43,7 +44,10 @@ export const jobSchema = z.strictObject({
   ref: z.string().optional(),
   status: jobStatusSchema,
   tags: z.array(tagSchema),
-  protected: z.boolean(),
+  /** Whether its ref is protected, when the forge says so itself. */
+  protected: z.union([z.boolean(), z.literal("unknown")]),
+  /** Whether `ref` is a Git tag; a branch or the like when left out. */
+  refIsTag: z.boolean().optional(),
   allowFailure: z.boolean(),
   runnerId: z.int().positive().optional(),
   createdAt: timestampSchema.optional(),
@@ -61,6 +65,8 @@ export const jobSchema = z.strictObject({
   /** Queue to microVM: when the microVM that ran it was decided on. */
   vmAt: timestampSchema.optional(),
   waitingReason: waitingReasonSchema.optional(),
+  /** That its microVM was lost while it ran, and what was done about it. */
+  vmLoss: vmLossSchema.optional(),
   /** Joins the log lines, events and spans of this job: 32 hex digits, as W3C Trace Context writes them. */
   traceId: z.string().regex(/^[0-9a-f]{32}$/),
 });

@@ -7,7 +7,7 @@ import type { HostObservation } from "./snapshot.js";
 import { whyNotCreated } from "./why-not-created.js";
 
 /** How long a claimed guest may be silent: six of its heartbeats. */
-const silenceMs = 60_000;
+export const silenceMs = 60_000;
 /** How long the forge may say "running" after the guest said that its runner ended. */
 export const afterDoneMs = 60_000;
 /** After this a Create that was sent can no longer arrive: its own deadline, and as much again. */
@@ -163,7 +163,11 @@ function followDeadlines(draft: Draft, vm: Microvm, report: GuestReport): void {
     retire(draft, vm, { code: "FR-JOB-TIMEOUT", message: "its job ran beyond the pool's maxJobTimeoutS" });
     return;
   }
-  const heardAt = Math.max(report.claimedAt, draft.snapshot.heardAt.get(vm.name) ?? 0, draft.snapshot.listeningSince);
-  if (!draft.reached(heardAt + silenceMs)) return;
+  if (!draft.reached(heardAtOf(draft, vm, report) + silenceMs)) return;
   retire(draft, vm, { code: "FR-GUEST-LOST", message: `its guest was not heard for ${silenceMs / 1000} s` });
+}
+
+/** When a guest was heard last; for the time in which nobody listened it is not to blame. */
+export function heardAtOf(draft: Draft, vm: Microvm, report: GuestReport): number {
+  return Math.max(report.claimedAt, draft.snapshot.heardAt.get(vm.name) ?? 0, draft.snapshot.listeningSince);
 }

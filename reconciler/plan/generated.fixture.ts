@@ -37,7 +37,7 @@ function lot(n: number): fc.Arbitrary<Lot> {
     hasUid: fc.boolean(),
     committed: fc.boolean(),
     runner: fc.constantFrom("wanted", "asked", "ready", "paused", "settled", "idle", "runs", "absent"),
-    jobStatus: fc.constantFrom<Job["status"]>("running", "success", "canceling"),
+    jobStatus: fc.constantFrom<Job["status"]>("running", "success", "canceling", "canceled"),
     done: maybe(ago),
     fault: maybe(fc.record({ at: ago, code: fc.constantFrom("FR-GUEST-RESTARTED" as const, "FR-GUEST-INCIDENT" as const) })),
     shown: fc.constantFrom("created", "pending", "failed", "deleting", "missing"),
@@ -45,6 +45,7 @@ function lot(n: number): fc.Arbitrary<Lot> {
     accepted: fc.boolean(),
     inFlight: fc.constantFrom("none", "host", "runner", "resting"),
     failure: maybe(fc.constantFrom("FR-GUEST-LOST", "FR-VM-CREATE-FAILED", "FR-VM-ORPHAN")),
+    loss: fc.constantFrom("none", "none", "suspected", "confirmed", "cancelled", "refused"),
   });
   return draws.map((drawn): Lot => {
     const { phase, at } = drawn;
@@ -84,13 +85,27 @@ function lot(n: number): fc.Arbitrary<Lot> {
       identity: committed ? identityOf(vm, drawn.runner, n, at) : undefined,
       report: claimed ? reportOf(vm, drawn.done, drawn.fault, at) : undefined,
       job: ran
-        ? aJob({ jobId, status: drawn.jobStatus, runnerId: 100 + n, vm: name, pool: vm.pool, size: vm.sizeName, readAt: at })
+        ? aJob({
+            ...{ jobId, status: drawn.jobStatus, runnerId: 100 + n, vm: name, pool: vm.pool, size: vm.sizeName, readAt: at },
+            ...(drawn.loss === "none" ? {} : { pipelineId: 5, vmLoss: lossOf(drawn.loss, at) }),
+          })
         : undefined,
       shown: hasUid && drawn.shown !== "missing" ? shownVm({ name, state: drawn.shown }) : undefined,
       heardAt: claimed ? drawn.heardAt : undefined,
       effects: effectsOf(name, drawn.inFlight),
     };
   });
+}
+
+/** That its microVM was lost, and how far what is done about it has come. */
+function lossOf(how: string, at: number): NonNullable<Job["vmLoss"]> {
+  const suspected = { at, code: "FR-GUEST-LOST", message: "generated", policy: "cancel-and-retry" } as const;
+  if (how === "suspected") return suspected;
+  const confirmed = { ...suspected, confirmedAt: at };
+  if (how === "confirmed") return confirmed;
+  return how === "cancelled"
+    ? { ...confirmed, cancelAskedAt: at }
+    : { ...confirmed, givenUp: { code: "FR-FORGE-UNAUTHORIZED", message: "generated" } };
 }
 
 function identityOf(vm: Microvm, runner: string, n: number, at: number): Identity {
@@ -178,6 +193,7 @@ export const snapshots: fc.Arbitrary<Snapshot> = fc
     maxMicrovms: fc.integer({ min: 2, max: 6 }),
     minIdle: fc.integer({ min: 0, max: 2 }),
     paused: fc.boolean(),
+    onVmLoss: fc.constantFrom("report" as const, "cancel" as const, "cancel-and-retry" as const),
     otherPriority: fc.integer({ min: -1, max: 1 }),
     hints: fc.uniqueArray(
       fc.record({
@@ -211,7 +227,13 @@ export const snapshots: fc.Arbitrary<Snapshot> = fc
       connections: [aConnectionView({ readAt: drawn.readAt, polledAt: drawn.polledAt })],
       pools: [
         {
-          spec: aPool({ maxMicrovms: drawn.maxMicrovms, minIdle: drawn.minIdle, idleTimeS: 20, limits: { vcpu: 4, memoryMb: 4096 } }),
+          spec: aPool({
+            maxMicrovms: drawn.maxMicrovms,
+            minIdle: drawn.minIdle,
+            idleTimeS: 20,
+            limits: { vcpu: 4, memoryMb: 4096 },
+            onVmLoss: drawn.onVmLoss,
+          }),
           paused: drawn.paused,
         },
         { spec: aPool({ name: "other", tags: ["other"], maxMicrovms: 2, priority: drawn.otherPriority }), paused: false },

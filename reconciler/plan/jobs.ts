@@ -110,7 +110,7 @@ function joinMicrovm(draft: Draft, found: Job, vm: Microvm): void {
   if (vm.job !== undefined) return;
   settleClass(draft, vm);
   draft.event("JobStarted", { kind: "job", name: key }, `runs on ${vm.name} (${vm.host})`, found.traceId);
-  const joined = { ...vm, job: key, traceId: found.traceId };
+  const joined = { ...vm, identity: true, job: key, traceId: found.traceId };
   if (isLeaving(vm)) draft.putMicrovm(joined);
   else draft.putMicrovm({ ...joined, phase: "busy", busyAt: draft.now, jobDeadlineAt: jobDeadline(draft, vm) });
 }

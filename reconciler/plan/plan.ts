@@ -10,6 +10,7 @@ import { askForges, askHosts } from "./look.js";
 import { retireRunnerless } from "./lost-runner.js";
 import { adoptOrphans } from "./orphans.js";
 import { tendPresences } from "./presence.js";
+import { judgePools } from "./pool-conditions.js";
 import { removeIdentities, removeMicrovms } from "./remove.js";
 import { sendEffects } from "./send.js";
 import type { Snapshot } from "./snapshot.js";
@@ -45,6 +46,7 @@ export function plan(snapshot: Snapshot): Plan {
   pruneConditions(draft);
   reportConflicts(draft);
   judgeHosts(draft);
+  judgePools(draft);
   return draft.finish();
 }
 

@@ -65,6 +65,19 @@ describe("metrics of a store", () => {
     expect(sample(text, "firerunner_job_duration_seconds_count")).toBe(1);
   });
 
+  it("count a lost job once, when the forge has confirmed that it runs", async () => {
+    const store = new Shelf();
+    const metrics = createMetrics();
+    watchStore(store, metrics);
+    const vmLoss = { at: 1, code: "FR-GUEST-LOST", message: "silence", policy: "cancel" } as const;
+    const confirmed = job({ status: "running", pool: "small", vmLoss: { ...vmLoss, confirmedAt: 2 } });
+    store.put("job", "gl/1/1", job({ status: "running", pool: "small", vmLoss }));
+    expect(await metrics.read()).not.toContain('policy="cancel"');
+    store.put("job", "gl/1/1", confirmed);
+    store.put("job", "gl/1/1", { ...confirmed, status: "canceled" });
+    expect(sample(await metrics.read(), 'firerunner_jobs_lost_total{pool="small",policy="cancel"}')).toBe(1);
+  });
+
   it("measure a microVM's creation once and show what is active by pool and phase", async () => {
     const store = new Shelf();
     const metrics = createMetrics();

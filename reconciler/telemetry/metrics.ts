@@ -13,10 +13,18 @@ export interface ConditionCount {
   readonly count: number;
 }
 
+/** How many waiting jobs of a connection no pool takes. */
+export interface UnmatchedCount {
+  readonly connection: string;
+  readonly count: number;
+}
+
 /** What the service counts and measures; one instance per service, nothing is global. */
 export interface Metrics {
   /** `firerunner_jobs_total`: a job that the forge calls finished. */
   jobFinished(status: string): void;
+  /** `firerunner_jobs_lost_total`: a job that the forge says runs, while its microVM is lost. */
+  jobLost(pool: string, policy: string): void;
   /** `firerunner_vm_creation_duration_seconds`: from the decision on a microVM until its host says that it exists. */
   vmCreated(durationS: number): void;
   /** `firerunner_job_duration_seconds`: from start to finish, by the forge's clock. */
@@ -31,6 +39,8 @@ export interface Metrics {
   countVms(source: () => readonly VmCount[]): void;
   /** `firerunner_conditions` is asked of `source` whenever metrics are read. */
   countConditions(source: () => readonly ConditionCount[]): void;
+  /** `firerunner_unmatched_jobs` is asked of `source` whenever metrics are read. */
+  countUnmatched(source: () => readonly UnmatchedCount[]): void;
   readonly contentType: string;
   /** Everything in Prometheus' text format. */
   read(): Promise<string>;
@@ -45,6 +55,12 @@ export function createMetrics(): Metrics {
     labelNames: ["status"],
     registers,
   });
+  const lostJobs = new Counter({
+    name: "firerunner_jobs_lost_total",
+    help: "Jobs that ran when their microVM was lost, by pool and its onVmLoss.",
+    labelNames: ["pool", "policy"],
+    registers,
+  });
   let countVms: () => readonly VmCount[] = () => [];
   new Gauge({
     name: "firerunner_vms_active",
@@ -54,6 +70,17 @@ export function createMetrics(): Metrics {
     collect() {
       this.reset();
       for (const { pool, phase, count } of countVms()) this.set({ pool, phase }, count);
+    },
+  });
+  let countUnmatched: () => readonly UnmatchedCount[] = () => [];
+  new Gauge({
+    name: "firerunner_unmatched_jobs",
+    help: "Waiting jobs that no pool takes.",
+    labelNames: ["connection"],
+    registers,
+    collect() {
+      this.reset();
+      for (const { connection, count } of countUnmatched()) this.set({ connection }, count);
     },
   });
   let countConditions: () => readonly ConditionCount[] = () => [];
@@ -99,6 +126,7 @@ export function createMetrics(): Metrics {
   });
   return {
     jobFinished: (status) => jobs.inc({ status }),
+    jobLost: (pool, policy) => lostJobs.inc({ pool, policy }),
     vmCreated: (durationS) => vmCreation.observe(durationS),
     jobRan: (durationS) => jobDuration.observe(durationS),
     webhook: (connection, outcome) => webhooks.inc({ connection, outcome }),
@@ -109,6 +137,9 @@ export function createMetrics(): Metrics {
     },
     countConditions(source) {
       countConditions = source;
+    },
+    countUnmatched(source) {
+      countUnmatched = source;
     },
     contentType: registry.contentType,
     read: () => registry.metrics(),

@@ -1,8 +1,8 @@
 import type { Condition } from "../model/condition.js";
-import { isFinished } from "../model/job.js";
+import { isFinished, type Job } from "../model/job.js";
 import type { Microvm } from "../model/microvm.js";
 import type { Kind, Records } from "../model/records.js";
-import type { ConditionCount, Metrics, VmCount } from "./metrics.js";
+import type { ConditionCount, Metrics, UnmatchedCount, VmCount } from "./metrics.js";
 
 /** What of a store the metrics are derived from. */
 export interface WatchedStore {
@@ -13,7 +13,7 @@ export interface WatchedStore {
 
 /**
  * Derives the metrics of jobs and microVMs from what is committed: a job counts once, when its record becomes
- * finished; a microVM's creation is measured once, when its host is first known to have it. What was so before the
+ * finished, and as lost, when its loss is confirmed; a microVM's creation is measured once, when its host is first known to have it. What was so before the
  * watch began is not counted. The returned function ends it.
  */
 export function watchStore(store: WatchedStore, metrics: Metrics): () => void {
@@ -30,14 +30,31 @@ export function watchStore(store: WatchedStore, metrics: Metrics): () => void {
       .map(({ key }) => key),
   );
 
+  const lostJobs = new Set(
+    store
+      .list("job")
+      .filter(({ value }) => value.vmLoss?.confirmedAt !== undefined)
+      .map(({ key }) => key),
+  );
+
   function jobChanged(key: string): void {
     const job = store.get("job", key)?.value;
+    lossChanged(key, job);
     if (job === undefined || !isFinished(job.status)) {
       finishedJobs.delete(key);
     } else if (!finishedJobs.has(key)) {
       finishedJobs.add(key);
       metrics.jobFinished(job.status);
       if (job.startedAt !== undefined && job.finishedAt !== undefined) metrics.jobRan(Math.max(0, job.finishedAt - job.startedAt) / 1000);
+    }
+  }
+
+  function lossChanged(key: string, job: Job | undefined): void {
+    if (job?.vmLoss?.confirmedAt === undefined) {
+      lostJobs.delete(key);
+    } else if (!lostJobs.has(key)) {
+      lostJobs.add(key);
+      metrics.jobLost(job.pool ?? "unknown", job.vmLoss.policy);
     }
   }
 
@@ -54,6 +71,13 @@ export function watchStore(store: WatchedStore, metrics: Metrics): () => void {
 
   metrics.countVms(() => countVms(store.list("microvm").map(({ value }) => value)));
   metrics.countConditions(() => countConditions(store.list("condition").map(({ value }) => value)));
+  metrics.countUnmatched(() => {
+    const connections = store.list("connection").map(({ key }) => key);
+    return countUnmatched(
+      connections,
+      store.list("job").map(({ value }) => value),
+    );
+  });
   return store.watch(({ changed }) => {
     for (const { kind, key } of changed) {
       if (kind === "job") jobChanged(key);
@@ -78,4 +102,14 @@ function countConditions(conditions: readonly Condition[]): readonly ConditionCo
   const counts = new Map<string, number>();
   for (const { type, status } of conditions) if (status) counts.set(type, (counts.get(type) ?? 0) + 1);
   return [...counts].map(([type, count]) => ({ type, count }));
+}
+
+const noPoolTakesIt: ReadonlySet<string> = new Set(["FR-NO-POOL", "FR-SIZE-REFUSED"]);
+
+function countUnmatched(connections: readonly string[], jobs: readonly Job[]): readonly UnmatchedCount[] {
+  const counts = new Map(connections.map((connection) => [connection, 0]));
+  for (const { connection, status, waitingReason } of jobs) {
+    if (status === "pending" && noPoolTakesIt.has(waitingReason?.code ?? "")) counts.set(connection, (counts.get(connection) ?? 0) + 1);
+  }
+  return [...counts].map(([connection, count]) => ({ connection, count }));
 }

@@ -18,6 +18,7 @@ const jobSchema = z.object({
   name: text,
   stage: text,
   ref: tolerated(z.string()),
+  tag: flag,
   protected: flag,
   allow_failure: flag,
   created_at: z.unknown().optional(),
@@ -27,6 +28,7 @@ const jobSchema = z.object({
   queued_duration: tolerated(z.number().nonnegative()),
   pipeline: tolerated(z.object({ id: optionalId })),
   runner: tolerated(z.object({ id: optionalId })),
+  web_url: tolerated(z.string()),
 });
 
 /** A job in the list of a runner's jobs, which tells no tags. */
@@ -72,13 +74,16 @@ export function jobOf(attempt: Attempt, value: unknown, projectId: number, now: 
     ref: job.ref ?? undefined,
     status: statusOf(job.status),
     tags: job.tag_list,
-    protected: job.protected ?? false,
+    // No release tells it of all jobs. Refs of merge requests are never protected.
+    protected: job.protected ?? (job.ref?.startsWith("refs/merge-requests/") === true ? false : "unknown"),
+    refIsTag: job.tag ?? undefined,
     allowFailure: job.allow_failure ?? false,
     runnerId: job.runner?.id ?? undefined,
     createdAt: timeOf(job.created_at),
     queuedAt: timeOf(job.queued_at) ?? queuedAt(job.queued_duration, startedAt ?? now),
     startedAt,
     finishedAt: timeOf(job.finished_at),
+    url: job.web_url ?? undefined,
   };
 }
 

@@ -18,6 +18,7 @@ export interface GitLabCalls {
 /** What the token must be allowed to do, in words for people. */
 export const needs = {
   readJobs: "the scope read_api, and the role Reporter or higher in the project",
+  readProtectedRefs: "the scope read_api, and the role Maintainer in the project",
   listRunners: "the scope read_api, and the role Maintainer in the project, Owner in the group, or administrator",
   createRunners: "the scope create_runner, and the role Maintainer in the project, Owner in the group, or administrator",
   cancelJobs: "the scope api, and the role Developer or higher in the project",

@@ -24,6 +24,7 @@ describe("reading a job", () => {
       queuedAt: clock.now() - 2_500,
       startedAt: undefined,
       finishedAt: undefined,
+      url: "https://gitlab.example.com/harbour/wharf/-/jobs/41977",
     });
     expect(gitlab.seen).toMatchObject([{ method: "GET", path, query: "", body: undefined }]);
     expect(gitlab.seen[0]?.headers).toMatchObject({ "private-token": token, accept: "application/json", "user-agent": "firerunner" });
