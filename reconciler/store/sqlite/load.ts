@@ -1,10 +1,7 @@
 import type Database from "libsql";
 import { FireRunnerError } from "../../model/errors.js";
-import { type Event, eventSchema } from "../../model/event.js";
-import { type Kind, kinds, recordSchemas } from "../../model/records.js";
-import { refusals } from "../../model/validation.js";
-import { frozen } from "../frozen.js";
-import type { Contents, KindStored } from "../mirror.js";
+import type { Contents } from "../mirror.js";
+import { readEvent, readRecord } from "../stored-text.js";
 import type { StoreFile } from "./store-file.js";
 
 /**
@@ -19,44 +16,15 @@ export function loadContents({ database, path }: StoreFile, eventRetention: numb
     return value;
   };
   const lastSeq = counter("seq");
-  const records = rows<[string, string, number, string]>(database, "SELECT kind, key, revision, value FROM record").map((row) =>
-    toRecord(path, row),
+  const refuse = (what: string, why: string, cause?: unknown) => broken(path, what, why, cause);
+  const records = rows<[string, string, number, string]>(database, "SELECT kind, key, revision, value FROM record").map(
+    ([kind, key, revision, value]) => readRecord({ kind, key, revision, value }, refuse),
   );
   const events = rows<[number, string]>(database, "SELECT seq, value FROM event WHERE seq > ? ORDER BY seq", lastSeq - eventRetention).map(
-    ([seq, text]): Event => {
-      const what = `event ${seq}`;
-      const parsed = eventSchema.safeParse({ ...asObject(parseJson(path, what, text)), seq });
-      if (!parsed.success) throw broken(path, what, "is not an event");
-      return frozen(parsed.data);
-    },
+    ([seq, value]) => readEvent({ seq, value }, refuse),
   );
   return { records, events, revision: counter("revision"), lastSeq, takeovers: counter("takeovers") };
 }
-
-function toRecord(path: string, [kind, key, revision, text]: [string, string, number, string]): KindStored {
-  const what = `${kind} "${key}"`;
-  if (!isKind(kind)) throw broken(path, what, "is of a kind that this FireRunner does not know");
-  const value = parseJson(path, what, text);
-  const parsed = recordSchemas[kind].safeParse(value);
-  if (!parsed.success) {
-    const found = refusals(parsed.error, value).map((refusal) => `${refusal.field}: ${refusal.message}`);
-    throw broken(path, what, `is not a record of its kind: ${found.join("; ")}`);
-  }
-  // The schema of `kind` gives back a record of `kind`; the pairing is lost on the compiler.
-  return { kind, stored: { key, revision, value: frozen(parsed.data) } } as KindStored;
-}
-
-function parseJson(path: string, what: string, text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (caught) {
-    throw broken(path, what, "is not JSON", caught);
-  }
-}
-
-const asObject = (value: unknown): object => (typeof value === "object" && value !== null ? value : {});
-
-const isKind = (kind: string): kind is Kind => (kinds as readonly string[]).includes(kind);
 
 function broken(path: string, what: string, why: string, cause?: unknown): FireRunnerError {
   return new FireRunnerError(

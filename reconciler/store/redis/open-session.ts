@@ -1,0 +1,95 @@
+import { FireRunnerError } from "../../model/errors.js";
+import { type Connection, openConnection } from "./connection.js";
+import { findMaster } from "./find-master.js";
+import { type RedisServer, shown } from "./redis-server.js";
+import { beginScript, claimScript, commitScript, releaseScript, storeKeys } from "./scripts.js";
+import { checkServer, infoSections } from "./server-state.js";
+import { Session } from "./session.js";
+
+export interface OpenSessionOptions {
+  readonly server: RedisServer;
+  readonly prefix: string;
+  /** Tells one sealing key from another. */
+  readonly keyId: string;
+  readonly minReplicas: number;
+  /** Which Sentinel is asked first. */
+  readonly firstSentinel: number;
+  /** The highest numbers that were seen here: what comes after is above them. */
+  readonly known: { readonly revision: number; readonly seq: number };
+  /** An id that no commit has. */
+  readonly commitId: string;
+}
+
+/** A session that has begun, and whether the server was another one before: then everything is to be read anew. */
+export interface Begun {
+  readonly session: Session;
+  readonly isChanged: boolean;
+}
+
+/**
+ * Connects to the master and begins a session there. Rejects with `FR-STORE`: retryable when another try may find a master, final
+ * when the server or the store on it cannot be used; and with `FR-STORE-NEWER` or `FR-STORE-SEALED`.
+ */
+export async function openSession(options: OpenSessionOptions): Promise<Begun> {
+  const { server, prefix, minReplicas } = options;
+  const endpoint = await findMaster(server, options.firstSentinel);
+  const where = shown(endpoint);
+  const opened: Connection[] = [];
+  // Connections may be lost before there is a session that can be told.
+  let loss: { readonly caught: unknown } | undefined;
+  let session: Session | undefined;
+  const onLost = (caught: unknown) => {
+    loss ??= { caught };
+    session?.lost(caught);
+  };
+  const open = async (): Promise<Connection> => {
+    const { tls, username, password, database } = server;
+    const connection = await openConnection({
+      endpoint,
+      onLost,
+      ...(tls === undefined ? {} : { tls }),
+      ...(username === undefined ? {} : { username }),
+      ...(password === undefined ? {} : { password }),
+      ...(database === undefined ? {} : { database }),
+    });
+    opened.push(connection);
+    return connection;
+  };
+  try {
+    const [commands, feed] = [await open(), await open()];
+    const replicas = minReplicas === 0 ? undefined : { connection: await open(), atLeast: minReplicas };
+    const infos = await Promise.all(opened.map((connection) => connection.send("INFO", ...infoSections)));
+    const [run = "", ...others] = infos.map((info) => checkServer(String(info), where));
+    if (others.some((other) => other !== run)) {
+      throw new FireRunnerError("FR-STORE", `Redis ${where} became another one while it was connected to`, { retryable: true });
+    }
+    session = new Session({ where, run, keys: storeKeys(prefix), commands, feed, replicas });
+    if (loss !== undefined) session.lost(loss.caught);
+    const isChanged = await begin(session, commands, options, where);
+    return { session, isChanged };
+  } catch (caught) {
+    for (const connection of opened) connection.close();
+    throw FireRunnerError.from(caught, "FR-STORE", `beginning a session with Redis ${where}`);
+  }
+}
+
+async function begin(session: Session, commands: Connection, options: OpenSessionOptions, where: string): Promise<boolean> {
+  const { prefix, keyId, known, commitId } = options;
+  const [answer] = await session.call("beginning a session", async () => {
+    const scripts = [beginScript, commitScript, claimScript, releaseScript];
+    await Promise.all(scripts.map(({ text }) => commands.send("SCRIPT", "LOAD", text)));
+    return session.script(beginScript, session.run, commitId, keyId, String(known.revision), String(known.seq));
+  });
+  const store = `the store "${prefix}" in Redis ${where}`;
+  if (answer === "newer") throw new FireRunnerError("FR-STORE-NEWER", `${store} was written by a newer FireRunner: upgrade this one`);
+  if (answer === "key") {
+    throw new FireRunnerError("FR-STORE-SEALED", `${store} was written with another key: give all replicas the same \`key\``);
+  }
+  if (answer === "foreign") {
+    throw new FireRunnerError(
+      "FR-STORE",
+      `${store} is not one: keys begin with "${prefix}:" that no store has made; choose another prefix`,
+    );
+  }
+  return answer === "changed";
+}

@@ -1,0 +1,82 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, inject } from "vitest";
+import { type Connection, openConnection } from "../../reconciler/store/redis/connection.js";
+import { freePorts } from "../e2e/free-ports.fixture.js";
+import { until } from "../e2e/until.fixture.js";
+
+/** `describe` with a real Redis; skipped without one, which is an error where CI=true. */
+export const describeRedis: (name: string, body: () => void) => void = (name, body) =>
+  (inject("redisMissing") === undefined ? describe : describe.skip)(name, body);
+
+/** A Redis server of its own, on loopback, with an append-only file in a directory of its own. */
+export interface RedisProcess {
+  readonly port: number;
+  readonly pid: () => number;
+  /** What it was told, and what it answered. */
+  send(...command: readonly string[]): Promise<unknown>;
+  /** Ends it with a signal, and waits until it is gone. */
+  kill(signal: NodeJS.Signals): Promise<void>;
+  /** Starts it again, on the same port and with the same files. */
+  start(): Promise<void>;
+  /** Ends it for good, and removes its files. */
+  stop(): Promise<void>;
+}
+
+export interface RedisProcessOptions {
+  /** Where its files are; a new directory when left out. */
+  readonly directory?: string;
+  readonly mode?: "server" | "sentinel";
+  /** Further lines of its configuration. */
+  readonly config?: readonly string[];
+}
+
+export async function startRedis({ directory, mode = "server", config = [] }: RedisProcessOptions = {}): Promise<RedisProcess> {
+  const folder = directory ?? mkdtempSync(join(tmpdir(), "firerunner-redis-"));
+  const [port = 0] = await freePorts(1);
+  const file = join(folder, `${mode}-${port}.conf`);
+  const lines = mode === "sentinel" ? [] : ["appendonly yes", "save ''", "repl-diskless-sync-delay 0"];
+  writeFileSync(file, [`port ${port}`, "bind 127.0.0.1", `dir ${folder}`, "loglevel warning", ...lines, ...config, ""].join("\n"));
+  let child: ChildProcess | undefined;
+  let connection: Connection | undefined;
+
+  const connect = () => openConnection({ endpoint: { host: "127.0.0.1", port } });
+  async function start(): Promise<void> {
+    child = spawn("redis-server", [file, ...(mode === "sentinel" ? ["--sentinel"] : [])], { stdio: "ignore" });
+    await until(`redis-server on port ${port} answers`, async () => {
+      const tried = await connect().catch(() => undefined);
+      const answer = await tried?.send("PING").catch(() => undefined);
+      tried?.close();
+      return answer === "PONG";
+    });
+  }
+  async function kill(signal: NodeJS.Signals): Promise<void> {
+    connection?.close();
+    connection = undefined;
+    const ending = child;
+    child = undefined;
+    if (ending === undefined || ending.exitCode !== null || ending.signalCode !== null) return;
+    const exited = once(ending, "exit");
+    ending.kill(signal);
+    await exited;
+  }
+
+  await start();
+  return {
+    port,
+    pid: () => child?.pid ?? Number.NaN,
+    async send(...command) {
+      connection ??= await connect();
+      return connection.send(...command);
+    },
+    kill,
+    start,
+    async stop() {
+      await kill("SIGKILL");
+      if (directory === undefined) rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
