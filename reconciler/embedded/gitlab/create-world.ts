@@ -9,9 +9,12 @@ import { announceChanges } from "./hooks/announce.js";
 import { createDeliveries } from "./hooks/deliveries.js";
 import { createHooks } from "./hooks/hook.js";
 import { createLogs } from "./logs.js";
+import { createMembers } from "./records/members.js";
 import { createProjects } from "./records/projects.js";
+import { createProtectedRefs } from "./records/protected-refs.js";
 import { createRunners } from "./records/runners.js";
 import { createTokens } from "./records/tokens.js";
+import { createUsers } from "./records/user.js";
 import { createJobQueue } from "./runner-api/job-queue.js";
 import { isServed } from "./runner-api/take-job.js";
 import { maxPushBytes, version, type World } from "./world.js";
@@ -47,7 +50,7 @@ export function createWorld({ directory, clock, random, token, url }: WorldOptio
   const queue = createJobQueue(clock, random);
 
   const runnerOf = (job: Job) => (job.assignment === undefined ? undefined : runners.find(job.assignment.runnerId));
-  announceChanges({ engine, projects, hooks, deliveries, runnerOf, url, clock });
+  announceChanges({ engine, projects, hooks, deliveries, runnerOf, url, clock, dials: () => dials.hooks });
   engine.onForgotten(logs.remove);
   engine.onChange((change) => {
     if (change.kind === "job") queue.changed();
@@ -64,7 +67,10 @@ export function createWorld({ directory, clock, random, token, url }: WorldOptio
     clock,
     random,
     url,
+    users: createUsers(),
+    members: createMembers(),
     projects,
+    protectedRefs: createProtectedRefs(),
     runners,
     tokens: createTokens(token, clock, random),
     engine,
@@ -82,6 +88,7 @@ export function createWorld({ directory, clock, random, token, url }: WorldOptio
     async stop() {
       stopping.abort();
       cancelNext();
+      engine.stop();
       queue.stop();
       await Promise.all([deliveries.stop(), git.stop()]);
     },

@@ -17,7 +17,7 @@ const times = z.int().positive().max(1_000_000).optional();
  * Something that goes wrong with requests. `path` is a regular expression over method and path (`POST /api/v4/jobs/request`);
  * `times` says how often, left out means always.
  * `answer`: answered with a status instead of being looked at. `lostReply`: done, but the connection breaks before the
- * answer. `delay`: looked at only after so many milliseconds.
+ * answer. `delay`: looked at only after so many milliseconds. `hang`: never looked at and never answered.
  */
 const faultSchema = z.discriminatedUnion("kind", [
   z.strictObject({
@@ -29,10 +29,26 @@ const faultSchema = z.discriminatedUnion("kind", [
   }),
   z.strictObject({ kind: z.literal("lostReply"), path, times }),
   z.strictObject({ kind: z.literal("delay"), path, ms: z.int().nonnegative().max(600_000), times }),
+  z.strictObject({ kind: z.literal("hang"), path, times }),
 ]);
 export type Fault = z.output<typeof faultSchema>;
 
 const share = z.number().min(0).max(1);
+const rate = { requests: z.int().positive().max(1_000_000), periodS: z.int().positive().max(86_400).default(60) };
+const runners = z.int().nonnegative();
+
+/**
+ * How many requests are let through in each period; whoever has more gets 429. `perToken` counts all requests of an
+ * access token (GitLab.com: 2,000 a minute); while it is set every answer tells in `RateLimit-*` what is left. `endpoints`
+ * count the requests of each token whose method and path match (GitLab: 600 a minute for a project's list of jobs).
+ */
+const rateLimitsSchema = z.strictObject({
+  perToken: z.strictObject(rate).optional(),
+  endpoints: z
+    .array(z.strictObject({ path, ...rate }))
+    .max(100)
+    .default([]),
+});
 
 /** What may be set while this GitLab runs, to make it behave as a real one does on a bad day. */
 export const dialsSchema = z.strictObject({
@@ -47,10 +63,25 @@ export const dialsSchema = z.strictObject({
       reverseBatch: z.int().min(1).max(1000).default(1),
       /** An incomplete batch is sent after this time. */
       reverseWaitMs: z.int().positive().max(600_000).default(1000),
+      /** Each waits up to so long, by chance: they arrive in any order. */
+      jitterMs: z.int().nonnegative().max(600_000).default(0),
+      /** Whether signing tokens are known; GitLab takes them without a word and signs nothing while its flag is off. */
+      signing: z.boolean().default(true),
+      /** Whether hooks whose deliveries fail are disabled. */
+      autoDisable: z.boolean().default(true),
+      /** GitLab's Silent Mode: nothing is sent, and nothing tells so. */
+      silent: z.boolean().default(false),
+      /** Beyond so many for one top-level namespace in a minute they are dropped; no limit when left out. */
+      callsPerMinute: z.int().nonnegative().optional(),
+      /** How many tests, and how many repetitions, of a hook one user may ask for in a minute (GitLab: 5); no limit when left out. */
+      testsPerMinute: z.int().positive().optional(),
     })
     .prefault({}),
-  /** How many runners a project or group may have. */
-  runnerLimit: z.int().nonnegative().default(1000),
+  rateLimits: rateLimitsSchema.prefault({}),
+  /** Whether groups can have hooks, as from GitLab Premium on. */
+  groupHooks: z.boolean().default(true),
+  /** How many runners a project or group may have that were made or heard within a week. */
+  runnerLimit: z.union([runners, z.strictObject({ project: runners.default(1000), group: runners.default(1000) })]).default(1000),
   /** How long `jobs/request` is held when there is no job; 0 answers at once, as a self-managed GitLab does by default. */
   longPollMs: z.int().nonnegative().max(120_000).default(0),
   /** What runners are told about how often to send their log. */

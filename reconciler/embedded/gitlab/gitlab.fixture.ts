@@ -8,6 +8,7 @@ import { promisify } from "node:util";
 import { afterAll, onTestFinished } from "vitest";
 import { type Clock, systemClock } from "../../model/clock.js";
 import { seededRandom } from "../host/seeded-random.js";
+import { type Settler, settleIn } from "./settle-in.fixture.js";
 import { type EmbeddedGitLab, startEmbeddedGitLab } from "./start.js";
 
 const run = promisify(execFile);
@@ -30,6 +31,12 @@ export interface TestGitLab {
   api(method: string, path: string, body?: unknown, headers?: Readonly<Record<string, string>>): Promise<Answer>;
   /** A request with nothing but these headers. */
   bare(method: string, path: string, headers?: Readonly<Record<string, string>>, body?: unknown): Promise<Answer>;
+  /** A request to the API with another token. */
+  as(token: string, method: string, path: string, body?: unknown): Promise<Answer>;
+  /** Asks for a job with a runner's token. */
+  take(token: string, body?: Readonly<Record<string, unknown>>): Promise<Answer>;
+  /** Makes groups, projects, tokens of people with roles, and protected refs. */
+  readonly settle: Settler;
   /** Pushes a folder with these files to a project, which is made if need be. */
   push(path: string, files: Readonly<Record<string, string>>, options?: { branch?: string; message?: string }): Promise<Pushed>;
   /** Makes a runner for a project and returns its token. */
@@ -58,6 +65,9 @@ export async function startTestGitLab(clock: Clock = systemClock): Promise<TestG
     directory,
     api,
     bare,
+    as: (token, method, path, body) => bare(method, `/api/v4${path}`, { "private-token": token }, body),
+    take: (token, body = {}) => bare("POST", "/api/v4/jobs/request", {}, { token, system_id: "s_1", ...body }),
+    settle: settleIn(gitlab),
     async push(path, files, { branch = "main", message = "Change something" } = {}) {
       const folder = await commitOf(files, branch, message);
       const { host } = new URL(gitlab.url);

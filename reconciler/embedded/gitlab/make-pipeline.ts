@@ -5,6 +5,13 @@ import type { Read } from "./engine/new-run.js";
 import type { Pipeline, PipelineVariable, Run } from "./engine/run.js";
 import type { Repositories } from "./git/repositories.js";
 import type { Project } from "./records/project.js";
+import type { ProtectedRefs } from "./records/protected-refs.js";
+
+interface Makers {
+  readonly engine: Engine;
+  readonly repositories: Repositories;
+  readonly protectedRefs: ProtectedRefs;
+}
 
 /** A pipeline to be made of what a ref leads to. */
 export interface PipelineRequest {
@@ -28,10 +35,7 @@ const ciFile = ".gitlab-ci.yml";
 export const shortRef = (ref: string): string => ref.replace(/^refs\/(heads|tags)\//, "");
 
 /** Makes a pipeline of the commit's own CI file. A file that is refused makes a pipeline that has failed. */
-export async function makePipeline(
-  { engine, repositories }: { readonly engine: Engine; readonly repositories: Repositories },
-  request: PipelineRequest,
-): Promise<PipelineMade> {
+export async function makePipeline({ engine, repositories, protectedRefs }: Makers, request: PipelineRequest): Promise<PipelineMade> {
   const { project, ref, sha, beforeSha, source, variables } = request;
   const commit = await repositories.commit(project.id, sha);
   if (commit === undefined) return { outcome: "no-file" };
@@ -39,16 +43,15 @@ export async function makePipeline(
   const read = await readFile(repositories, project.id, sha);
   if (read === undefined) return { outcome: "no-file" };
   if (engine.full()) return { outcome: "full" };
-  const branch = ref.startsWith("refs/heads/") ? shortRef(ref) : undefined;
+  const kind = ref.startsWith("refs/heads/") ? "branches" : "tags";
   const made = {
     projectId: project.id,
     ref: shortRef(ref),
     commit,
     beforeSha,
     source,
-    // The default branch is the one that GitLab protects by itself.
-    protected: branch !== undefined && branch === project.defaultBranch,
-    tag: branch === undefined,
+    protected: protectedRefs.covers(project.id, kind, shortRef(ref)),
+    tag: kind === "tags",
     variables,
   };
   return { outcome: "made", run: engine.create(made, read) };

@@ -7,10 +7,13 @@ import type { Repositories } from "./git/repositories.js";
 import type { Deliveries } from "./hooks/deliveries.js";
 import type { Hooks } from "./hooks/hook.js";
 import type { Logs } from "./logs.js";
+import type { Members } from "./records/members.js";
 import type { Project } from "./records/project.js";
 import type { Projects } from "./records/projects.js";
+import type { ProtectedRefs } from "./records/protected-refs.js";
 import type { Runners } from "./records/runners.js";
 import type { Tokens } from "./records/tokens.js";
+import type { Users } from "./records/user.js";
 import type { JobQueue } from "./runner-api/job-queue.js";
 
 /** Everything that this GitLab has and does, apart from the ways in. */
@@ -18,7 +21,10 @@ export interface World {
   readonly clock: Clock;
   readonly random: Random;
   readonly url: () => string;
+  readonly users: Users;
+  readonly members: Members;
   readonly projects: Projects;
+  readonly protectedRefs: ProtectedRefs;
   readonly runners: Runners;
   readonly tokens: Tokens;
   readonly engine: Engine;

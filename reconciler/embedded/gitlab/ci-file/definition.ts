@@ -26,6 +26,10 @@ export interface JobDefinition {
   readonly retry: JobRetry;
   /** Seconds; undefined means the project's own timeout. */
   readonly timeoutS: number | undefined;
+  /** How long a delayed job waits before it starts by itself, in seconds; undefined for all others. */
+  readonly startInS: number | undefined;
+  /** Of the project's jobs that name the same group one runs at a time. */
+  readonly resourceGroup: string | undefined;
 }
 
 /** A job that must have ended first. An optional need of a job that the file does not have is left out. */
@@ -39,8 +43,8 @@ export interface CiVariable {
   readonly value: string;
 }
 
-/** When a job runs: after success, after a failure, whatever happened, or when somebody says so. */
-export type JobWhen = "on_success" | "on_failure" | "always" | "manual";
+/** When a job runs: after success, after a failure, whatever happened, when somebody says so, or some time after success. */
+export type JobWhen = "on_success" | "on_failure" | "always" | "manual" | "delayed";
 
 /** How often a failed job runs again, and for which of GitLab's failure reasons; `always` stands for each of them. */
 export interface JobRetry {

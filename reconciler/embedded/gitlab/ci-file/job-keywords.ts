@@ -17,6 +17,8 @@ export interface JobKeywords {
   allowFailure?: boolean | { readonly exitCodes: readonly number[] } | undefined;
   retry?: JobRetry | undefined;
   timeoutS?: number | undefined;
+  startInS?: number | undefined;
+  resourceGroup?: string | undefined;
 }
 
 type Reader = (node: YamlNode, place: Place) => JobKeywords;
@@ -33,6 +35,8 @@ const readers: ReadonlyMap<string, Reader> = new Map<string, Reader>([
   ["allow_failure", (node, place) => ({ allowFailure: readAllowFailure(node, place) })],
   ["retry", (node, place) => ({ retry: readRetry(node, place) })],
   ["timeout", (node, place) => ({ timeoutS: readTimeout(node, place) })],
+  ["start_in", (node, place) => ({ startInS: readTimeout(node, place) })],
+  ["resource_group", (node, place) => ({ resourceGroup: readText(node, place) })],
 ]);
 
 /** Reads all keywords of a mapping. A keyword without a value counts as not said: that is how `extends` takes one back. */

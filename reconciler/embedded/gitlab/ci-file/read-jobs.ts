@@ -37,6 +37,8 @@ function readJob(name: string, entry: YamlEntry, map: YamlMap, context: JobConte
   requireScript(said, map, place);
   const whole = { ...context.defaults, ...said };
   const when = whole.when ?? "on_success";
+  if ((when === "delayed") !== (whole.startInS !== undefined))
+    place.say("start_in belongs to a job with when: delayed, and such a job needs it");
   return {
     line: entry.line,
     stageLine: map.entries.get("stage")?.line ?? entry.line,
@@ -55,6 +57,8 @@ function readJob(name: string, entry: YamlEntry, map: YamlMap, context: JobConte
       allowFailure: whole.allowFailure ?? when === "manual",
       retry: whole.retry ?? noRetry,
       timeoutS: whole.timeoutS,
+      startInS: whole.startInS,
+      resourceGroup: whole.resourceGroup,
     },
   };
 }

@@ -154,9 +154,8 @@ function readBoolean(node: YamlNode, place: Place): boolean | undefined {
 
 export function readWhen(node: YamlNode, place: Place): JobWhen | undefined {
   const value = node.kind === "scalar" ? node.value : undefined;
-  if (value === "on_success" || value === "on_failure" || value === "always" || value === "manual") return value;
-  const hint = value === "delayed" ? " (delayed jobs are not supported by the embedded GitLab)" : "";
-  place.refuse(node, `must be on_success, on_failure, always or manual${hint}`);
+  if (value === "on_success" || value === "on_failure" || value === "always" || value === "manual" || value === "delayed") return value;
+  place.refuse(node, "must be on_success, on_failure, always, manual or delayed");
   return undefined;
 }
 

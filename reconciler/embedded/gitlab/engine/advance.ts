@@ -34,7 +34,8 @@ function decideAll(run: Run, now: number): Run {
 
 function decide(job: Job, prior: Prior, now: number): Job {
   if (prior === "waiting") return job;
-  const pending: Job = { ...job, status: "pending", queuedAt: now };
+  const pending: Job =
+    job.definition.resourceGroup === undefined ? { ...job, status: "pending", queuedAt: now } : { ...job, status: "waiting_for_resource" };
   const skipped: Job = { ...job, status: "skipped" };
   if (job.released) return pending;
   switch (job.definition.when) {
@@ -44,6 +45,8 @@ function decide(job: Job, prior: Prior, now: number): Job {
       return prior === "failed" ? pending : skipped;
     case "manual":
       return prior === "success" ? { ...job, status: "manual" } : skipped;
+    case "delayed":
+      return prior === "success" ? { ...job, status: "scheduled", scheduledAt: now + (job.definition.startInS ?? 0) * 1000 } : skipped;
     case "on_success":
       return prior === "success" ? pending : skipped;
   }

@@ -21,6 +21,8 @@ export function aJob(name: string, changes: Partial<JobDefinition> = {}): JobDef
     allowFailure: false,
     retry: { max: 0, when: [] },
     timeoutS: undefined,
+    startInS: undefined,
+    resourceGroup: undefined,
     ...changes,
   };
 }

@@ -4,7 +4,9 @@ import { type Change, changesBetween } from "./changes.js";
 import type { Fresh } from "./new-job.js";
 import { type NewPipeline, newRun, type Read } from "./new-run.js";
 import { liveJobs, overdue, type Patience } from "./overdue.js";
+import { createResources } from "./resources.js";
 import { type Assignment, isFinished, type Job, type Run } from "./run.js";
+import { createSchedule } from "./schedule.js";
 import * as transitions from "./transitions.js";
 
 export interface EngineOptions {
@@ -57,6 +59,8 @@ export interface Engine {
   onChange(listener: (change: Change) => void): () => void;
   /** Calls back with the ids of jobs that were forgotten. */
   onForgotten(listener: (jobIds: readonly number[]) => void): void;
+  /** Lets no delayed job start any more. */
+  stop(): void;
 }
 
 export function createEngine({ clock, random, maxPipelines, projectTimeoutS }: EngineOptions): Engine {
@@ -67,6 +71,8 @@ export function createEngine({ clock, random, maxPipelines, projectTimeoutS }: E
   const iids = new Map<number, number>();
   const listeners = new Set<(change: Change) => void>();
   const forgetters = new Set<(jobIds: readonly number[]) => void>();
+  const resources = createResources();
+  const schedule = createSchedule(clock, (jobId) => change(jobId, ({ run, job }) => transitions.play(run, job, clock.now())));
   let lastPipelineId = 0;
   let lastJobId = 0;
 
@@ -91,8 +97,15 @@ export function createEngine({ clock, random, maxPipelines, projectTimeoutS }: E
     }
     if (liveJobs(after).length > 0) live.add(after.pipeline.id);
     else live.delete(after.pipeline.id);
+    schedule.keep(after);
     for (const change of changesBetween(before, after)) for (const listener of listeners) listener(change);
-    return after;
+    grantResources(after);
+    return runs.get(after.pipeline.id) ?? after;
+  }
+
+  /** A resource of the project that this run has freed, or waits for, goes to the oldest job that waits. */
+  function grantResources(run: Run): void {
+    for (const jobId of resources.keep(run)) change(jobId, (found) => transitions.grantResource(found.run, found.job, clock.now()));
   }
 
   function change(jobId: number, step: (found: Found) => Run): void {
@@ -106,6 +119,7 @@ export function createEngine({ clock, random, maxPipelines, projectTimeoutS }: E
       if (runs.size <= maxPipelines) return;
       if (!isFinished(run.pipeline.status)) continue;
       runs.delete(run.pipeline.id);
+      resources.forget(run);
       for (const { id } of run.jobs) pipelineOfJob.delete(id);
       for (const forgetter of forgetters) forgetter(run.jobs.map(({ id }) => id));
     }
@@ -183,5 +197,6 @@ export function createEngine({ clock, random, maxPipelines, projectTimeoutS }: E
       return () => listeners.delete(listener);
     },
     onForgotten: (listener) => void forgetters.add(listener),
+    stop: schedule.stop,
   };
 }

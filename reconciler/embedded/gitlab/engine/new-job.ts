@@ -19,6 +19,7 @@ export function newJob(definition: JobDefinition, fresh: Fresh, timeoutS: number
     retried: false,
     timeoutS: definition.timeoutS ?? timeoutS,
     createdAt: now,
+    scheduledAt: undefined,
     queuedAt: undefined,
     startedAt: undefined,
     finishedAt: undefined,

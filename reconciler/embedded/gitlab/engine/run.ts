@@ -2,7 +2,18 @@ import type { JobDefinition } from "../ci-file/definition.js";
 import type { FailureReason } from "./failure-reasons.js";
 
 /** What a job of this GitLab can be in. */
-export type JobStatus = "created" | "manual" | "pending" | "running" | "canceling" | "success" | "failed" | "canceled" | "skipped";
+export type JobStatus =
+  | "created"
+  | "manual"
+  | "scheduled"
+  | "waiting_for_resource"
+  | "pending"
+  | "running"
+  | "canceling"
+  | "success"
+  | "failed"
+  | "canceled"
+  | "skipped";
 
 /** What a pipeline can be in: the sum of its jobs. */
 export type PipelineStatus = JobStatus;
@@ -33,6 +44,8 @@ export interface Job {
   /** How long it may run, in seconds. */
   readonly timeoutS: number;
   readonly createdAt: number;
+  /** When a delayed job is to start by itself. */
+  readonly scheduledAt: number | undefined;
   readonly queuedAt: number | undefined;
   readonly startedAt: number | undefined;
   readonly finishedAt: number | undefined;

@@ -22,7 +22,9 @@ export function summarise(jobs: readonly Pick<Job, "status" | "allowFailure">[])
   if (has("canceling")) return "canceling";
   if (only("pending", "created", "skipped", "warning", "ignored")) return "pending";
   if (has("running") || has("pending")) return "running";
+  if (has("waiting_for_resource")) return "waiting_for_resource";
   if (has("manual")) return "manual";
+  if (has("scheduled")) return "scheduled";
   if (has("created")) return "running";
   return has("failed") ? "failed" : "canceled";
 }

@@ -50,10 +50,22 @@ export function cancelPipeline(run: Run, now: number): Run {
   return advance({ ...run, jobs: run.jobs.map((job) => cancelled(job, false, now)) }, now);
 }
 
-/** Starts a manual job. */
+/** Starts a manual job, or a delayed one before its time. */
 export function play(run: Run, job: Job, now: number): Run {
-  if (job.status !== "manual") return run;
+  if (job.status !== "manual" && job.status !== "scheduled") return run;
   return advance(withJob(unskipped(run, job), { ...job, status: "created", released: true }), now);
+}
+
+/** Whether somebody may start the job by hand: it waits for that, or it did once and can be repeated. */
+export const canPlay = (job: Job): boolean =>
+  job.status === "manual" ||
+  job.status === "scheduled" ||
+  ((job.definition.when === "manual" || job.definition.when === "delayed") && canRetry(job));
+
+/** Gives a job the resource that it waits for: from here on it is for a runner to take. */
+export function grantResource(run: Run, job: Job, now: number): Run {
+  if (job.status !== "waiting_for_resource") return run;
+  return advance(withJob(run, { ...job, status: "pending", queuedAt: now }), now);
 }
 
 /** Whether the job can be repeated: it ended, was not skipped, and nothing has replaced it. */

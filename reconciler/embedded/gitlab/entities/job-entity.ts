@@ -28,33 +28,31 @@ export function queuedDurationOf(job: Job, now: number): number | null {
 }
 
 /** What every list of jobs tells of one. */
-function basicJobEntity({ job, run, project, url, now }: ShownJob) {
-  return {
-    id: job.id,
-    status: job.status,
-    stage: job.definition.stage,
-    name: job.definition.name,
-    ref: run.pipeline.ref,
-    tag: run.pipeline.tag,
-    coverage: null,
-    allow_failure: job.allowFailure,
-    created_at: isoTime(job.createdAt),
-    started_at: isoTime(job.startedAt),
-    finished_at: isoTime(job.finishedAt),
-    erased_at: null,
-    duration: durationOf(job, now),
-    queued_duration: queuedDurationOf(job, now),
-    user: userEntity(url),
-    commit: commitEntity(run.pipeline.commit, project, url),
-    pipeline: pipelineEntity(run, project, url),
-    ...(job.failureReason === undefined ? {} : { failure_reason: job.failureReason }),
-    web_url: `${projectUrl(project, url)}/-/jobs/${job.id}`,
-    project: { ci_job_token_scope_enabled: false },
-  };
-}
+const basicJobEntity = ({ job, run, project, url, now }: Omit<ShownJob, "runner">) => ({
+  id: job.id,
+  status: job.status,
+  stage: job.definition.stage,
+  name: job.definition.name,
+  ref: run.pipeline.ref,
+  tag: run.pipeline.tag,
+  coverage: null,
+  allow_failure: job.allowFailure,
+  created_at: isoTime(job.createdAt),
+  started_at: isoTime(job.startedAt),
+  finished_at: isoTime(job.finishedAt),
+  erased_at: null,
+  duration: durationOf(job, now),
+  queued_duration: queuedDurationOf(job, now),
+  user: userEntity(url),
+  commit: commitEntity(run.pipeline.commit, project, url),
+  pipeline: pipelineEntity(run, project, url),
+  ...(job.status === "failed" && job.failureReason !== undefined ? { failure_reason: job.failureReason } : {}),
+  web_url: `${projectUrl(project, url)}/-/jobs/${job.id}`,
+  project: { ci_job_token_scope_enabled: false },
+});
 
 /** A job in the list of a runner's jobs: with its project, without its tags and without the runner. */
-export const runnerJobEntity = (shown: ShownJob) => ({ ...basicJobEntity(shown), project: projectIdentity(shown.project) });
+export const runnerJobEntity = (shown: Omit<ShownJob, "runner">) => ({ ...basicJobEntity(shown), project: projectIdentity(shown.project) });
 
 /** A job as REST shows it. */
 export function jobEntity(shown: ShownJob) {

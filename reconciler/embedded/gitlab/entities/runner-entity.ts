@@ -1,9 +1,13 @@
 import { type Runner, type RunnerManager, runnerStatus } from "../records/runner.js";
 import { isoTime } from "./times.js";
 
-/** A runner as REST lists it. */
+/**
+ * A runner as REST lists it. Its `status` is `paused` for a paused runner that was heard, and `online` tells of the contact
+ * alone. Uncertain: `created_by` is left out, and so is `job_execution_status`, which versions before 18.2 do not tell.
+ */
 export function runnerEntity(runner: Runner, now: number) {
-  const status = runnerStatus(runner.contactedAt, runner.createdAt, now);
+  const heard = runnerStatus(runner.contactedAt, runner.createdAt, now);
+  const status = runner.paused && (heard === "online" || heard === "offline") ? "paused" : heard;
   return {
     id: runner.id,
     description: runner.description,
@@ -13,7 +17,7 @@ export function runnerEntity(runner: Runner, now: number) {
     is_shared: runner.type === "instance_type",
     runner_type: runner.type,
     name: runner.managers[0] === undefined ? null : "gitlab-runner",
-    online: status === "online",
+    online: heard === "online",
     created_at: isoTime(runner.createdAt),
     status,
   };

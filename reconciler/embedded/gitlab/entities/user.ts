@@ -1,15 +1,15 @@
-/** The one user: the administrator. */
-export const administrator = { id: 1, username: "root", name: "Administrator", email: "admin@example.com" } as const;
+import { administrator, type User } from "../records/user.js";
 
-/** The user as REST lists it beside other things. */
-export const userEntity = (url: string) => ({
-  id: administrator.id,
-  username: administrator.username,
-  name: administrator.name,
+/** A user as REST lists it beside other things; pipelines and jobs are the administrator's. */
+export const userEntity = (url: string, user: User = administrator) => ({
+  id: user.id,
+  username: user.username,
+  public_email: null,
+  name: user.name,
   state: "active",
   locked: false,
   avatar_url: null,
-  web_url: `${url}/${administrator.username}`,
+  web_url: `${url}/${user.username}`,
 });
 
 /** The user as webhooks tell it. */

@@ -1,7 +1,10 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { makePipeline, shortRef } from "../make-pipeline.js";
+import { roles } from "../records/members.js";
 import type { Project } from "../records/project.js";
-import { addProject } from "../rest/project-routes.js";
+import type { User } from "../records/user.js";
+import { makesProjects, seesProject, standingInProject } from "../rest/abilities.js";
+import { addProject } from "../rest/add-project.js";
 import { maxPushBytes, type World } from "../world.js";
 import { accessOf, type GitAccess } from "./git-access.js";
 import { answerWithBackend, type GitService } from "./http-backend.js";
@@ -33,9 +36,10 @@ export function gitRoutes(app: FastifyInstance, world: World): void {
     if (wanted === undefined) return reply.code(404).send({ error: "404 Not Found" });
     const write = wanted.service === "git-receive-pack";
     const access = accessOf(world, request.headers.authorization);
-    const mayMake = write && access.kind === "user" && access.write;
-    const project = world.projects.find(wanted.projectPath) ?? (mayMake ? await projectForPush(wanted.projectPath) : undefined);
-    if (!allows(access, project, write)) {
+    const maker = write && access.kind === "user" && access.write ? access.user : undefined;
+    const project =
+      world.projects.find(wanted.projectPath) ?? (maker === undefined ? undefined : await projectForPush(wanted.projectPath, maker));
+    if (!allows(world, access, project, write)) {
       if (access.kind === "nobody") {
         const denied = reply.code(401).header("www-authenticate", 'Basic realm="GitLab"').type("text/plain");
         return denied.send("HTTP Basic: Access denied\n");
@@ -58,10 +62,10 @@ export function gitRoutes(app: FastifyInstance, world: World): void {
   }
 
   /** Pushing to a project that does not exist makes it, when its namespace exists. */
-  async function projectForPush(path: string): Promise<Project | undefined> {
+  async function projectForPush(path: string, user: User): Promise<Project | undefined> {
     const slash = path.lastIndexOf("/");
     const namespace = world.projects.findNamespace(path.slice(0, slash));
-    if (namespace === undefined || /^\d+$/.test(path.slice(0, slash))) return undefined;
+    if (namespace === undefined || /^\d+$/.test(path.slice(0, slash)) || !makesProjects(world, user, namespace)) return undefined;
     const name = path.slice(slash + 1);
     return addProject(world, { name, path: name, namespace_id: namespace.id, description: "", visibility: "private" });
   }
@@ -103,6 +107,8 @@ export function gitRoutes(app: FastifyInstance, world: World): void {
     if (branch === undefined) return;
     await world.repositories.setDefaultBranch(project.id, branch);
     world.projects.setDefaultBranch(project.id, branch);
+    // GitLab protects the default branch by itself.
+    if (world.protectedRefs.find(project.id, "branches", branch) === undefined) world.protectedRefs.add(project.id, "branches", branch);
   }
 
   function relay(
@@ -128,10 +134,12 @@ export function gitRoutes(app: FastifyInstance, world: World): void {
   }
 }
 
-function allows(access: GitAccess, project: Project | undefined, write: boolean): boolean {
+function allows(world: World, access: GitAccess, project: Project | undefined, write: boolean): boolean {
   switch (access.kind) {
     case "user":
-      return access.write || !write;
+      if (project === undefined) return access.write || !write;
+      if (write) return access.write && standingInProject(world, access.user, project) >= roles.developer;
+      return seesProject(world, access.user, project);
     case "job":
       return !write && project?.id === access.projectId;
     case "nobody":

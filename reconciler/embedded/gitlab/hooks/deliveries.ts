@@ -3,8 +3,9 @@ import type { Dials } from "../dials.js";
 import { headersOf, uuid } from "./headers.js";
 import { afterDelivery, alertStatus } from "./health.js";
 import type { DeliveryRecord, Hook, Hooks } from "./hook.js";
-import { createPoster } from "./post.js";
+import { createPoster, type Posted } from "./post.js";
 import { createRoad } from "./rough-road.js";
+import { renderTemplate } from "./template.js";
 
 export interface DeliveriesOptions {
   readonly hooks: Hooks;
@@ -31,7 +32,6 @@ export interface Deliveries {
 }
 
 interface Queued {
-  readonly projectId: number;
   readonly hookId: number;
   readonly event: string;
   readonly body: string;
@@ -56,11 +56,19 @@ export function createDeliveries(options: DeliveriesOptions): Deliveries {
     for (const done of waiters.splice(0)) done();
   }
 
+  /** A template that makes no valid body is a failure like any other: nothing is sent. */
+  async function post(hook: Hook, event: string, body: string, idempotencyKey: string): Promise<Posted> {
+    const sent = hook.customTemplate === undefined ? body : renderTemplate(hook.customTemplate, body);
+    if (sent === undefined) return { failure: "the custom template makes no valid JSON" };
+    // The administrator may have switched signatures off since the hook was made.
+    const signingToken = dials().signing ? hook.signingToken : undefined;
+    const delivery = { event, body: sent, idempotencyKey, token: hook.token, signingToken, customHeaders: hook.customHeaders };
+    return poster.post(hook.url, headersOf(delivery, instance(), version, clock.now(), random), sent, hook.enableSslVerification);
+  }
+
   async function deliver(hook: Hook, event: string, body: string, idempotencyKey: string): Promise<DeliveryRecord> {
     const startedAt = clock.now();
-    const delivery = { event, body, idempotencyKey, token: hook.token, signingToken: hook.signingToken };
-    const headers = headersOf(delivery, instance(), version, startedAt, random);
-    const posted = await poster.post(hook.url, headers, body, hook.enableSslVerification);
+    const posted = await post(hook, event, body, idempotencyKey);
     const now = clock.now();
     // Redirects are not followed and count as success.
     const delivered = "status" in posted && posted.status >= 200 && posted.status < 400;
@@ -74,10 +82,12 @@ export function createDeliveries(options: DeliveriesOptions): Deliveries {
       responseStatus: "status" in posted ? String(posted.status) : "internal error",
       durationS: (now - startedAt) / 1000,
     };
-    const current = hooks.find(hook.projectId, hook.id);
+    const current = hooks.find(hook.id);
     if (current !== undefined && !stopped) {
       const deliveries = [record, ...current.deliveries].slice(0, keptDeliveries);
-      hooks.change(hook.id, { health: afterDelivery(current.health, delivered, now), deliveries });
+      // System hooks are never disabled, and on some instances none is.
+      const counts = dials().autoDisable && !("instance" in current.owner);
+      hooks.change(hook.id, { health: counts ? afterDelivery(current.health, delivered, now) : current.health, deliveries });
     }
     return record;
   }
@@ -86,7 +96,7 @@ export function createDeliveries(options: DeliveriesOptions): Deliveries {
     while (busyLanes < lanes && !stopped) {
       const next = queue.shift();
       if (next === undefined) return;
-      const hook = hooks.find(next.projectId, next.hookId);
+      const hook = hooks.find(next.hookId);
       if (hook === undefined || alertStatus(hook.health, clock.now()) !== "executable") continue;
       busyLanes += 1;
       void track(
@@ -116,8 +126,8 @@ export function createDeliveries(options: DeliveriesOptions): Deliveries {
 
   return {
     send(hook, event, body) {
-      if (stopped || alertStatus(hook.health, clock.now()) !== "executable") return;
-      road.send({ projectId: hook.projectId, hookId: hook.id, event, body });
+      if (stopped || dials().silent || alertStatus(hook.health, clock.now()) !== "executable") return;
+      road.send({ hookId: hook.id, event, body });
     },
     sendNow: (hook, event, body, idempotencyKey) => track(deliver(hook, event, body, idempotencyKey ?? uuid(random))),
     idle: () =>

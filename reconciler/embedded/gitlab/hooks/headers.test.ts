@@ -3,7 +3,14 @@ import { describe, expect, it } from "vitest";
 import { seededRandom } from "../../host/seeded-random.js";
 import { headersOf, uuid } from "./headers.js";
 
-const delivery = { event: "Job Hook", body: '{"a":1}', idempotencyKey: "key-1", token: undefined, signingToken: undefined };
+const delivery = {
+  event: "Job Hook",
+  body: '{"a":1}',
+  idempotencyKey: "key-1",
+  token: undefined,
+  signingToken: undefined,
+  customHeaders: [],
+};
 const headers = (change: Partial<Parameters<typeof headersOf>[0]> = {}) =>
   headersOf({ ...delivery, ...change }, "http://gitlab.test", "18.5.1", 1_800_000_000_500, seededRandom());
 

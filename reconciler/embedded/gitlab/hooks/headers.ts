@@ -10,6 +10,7 @@ export interface Delivery {
   readonly idempotencyKey: string;
   readonly token: string | undefined;
   readonly signingToken: string | undefined;
+  readonly customHeaders: readonly { readonly key: string; readonly value: string }[];
 }
 
 /** GitLab's headers of a delivery. `now` is in milliseconds since the epoch. */
@@ -21,6 +22,7 @@ export function headersOf(
   random: Random,
 ): Readonly<Record<string, string>> {
   return {
+    ...Object.fromEntries(delivery.customHeaders.map(({ key, value }) => [key, value])),
     "Content-Type": "application/json",
     "User-Agent": `GitLab/${version}`,
     "X-Gitlab-Event": delivery.event,

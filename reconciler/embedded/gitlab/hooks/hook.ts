@@ -1,3 +1,4 @@
+import type { Scope } from "../../../model/connection.js";
 import { enabled, type Health } from "./health.js";
 
 /** What a hook wants to be told. */
@@ -17,6 +18,10 @@ export interface HookSettings extends HookEvents {
   /** `whsec_<base64>`: what deliveries are signed with. */
   readonly signingToken: string | undefined;
   readonly enableSslVerification: boolean;
+  /** Sent beside GitLab's own headers, which win. */
+  readonly customHeaders: readonly { readonly key: string; readonly value: string }[];
+  /** What is sent instead of GitLab's own body, with `{{a.b}}` where values of that body go. */
+  readonly customTemplate: string | undefined;
 }
 
 /** One delivery, as the hook's log keeps it. */
@@ -24,7 +29,7 @@ export interface DeliveryRecord {
   readonly id: number;
   readonly event: string;
   readonly idempotencyKey: string;
-  /** Undefined when it was too long to be kept. */
+  /** GitLab's own body, before a template; undefined when it was too long to be kept. */
   readonly body: string | undefined;
   readonly at: number;
   /** The receiver's status, or `internal error` when it did not answer. */
@@ -32,39 +37,36 @@ export interface DeliveryRecord {
   readonly durationS: number;
 }
 
-/** A project's webhook. */
+/** A webhook of a project, of a group, or (a system hook) of the instance. */
 export interface Hook extends HookSettings {
   readonly id: number;
-  readonly projectId: number;
+  readonly owner: Scope;
   readonly createdAt: number;
   readonly health: Health;
   /** The latest deliveries, newest first. */
   readonly deliveries: readonly DeliveryRecord[];
 }
 
-/** The hooks of all projects, in memory. */
+/** All hooks, in memory. */
 export interface Hooks {
-  ofProject(projectId: number): readonly Hook[];
-  find(projectId: number, id: number): Hook | undefined;
-  add(projectId: number, settings: HookSettings): Hook;
+  of(owner: Scope): readonly Hook[];
+  find(id: number): Hook | undefined;
+  add(owner: Scope, settings: HookSettings): Hook;
   change(id: number, change: Partial<HookSettings> & Partial<Pick<Hook, "health" | "deliveries">>): Hook | undefined;
   remove(id: number): void;
-  removeProject(projectId: number): void;
+  removeAll(owner: Scope): void;
 }
 
 export function createHooks(clock: { now(): number }): Hooks {
   const hooks = new Map<number, Hook>();
-  const ofProject = (projectId: number) => [...hooks.values()].filter((hook) => hook.projectId === projectId);
+  const of = (owner: Scope) => [...hooks.values()].filter((hook) => sameOwner(hook.owner, owner));
   let lastId = 0;
   return {
-    ofProject,
-    find(projectId, id) {
-      const hook = hooks.get(id);
-      return hook?.projectId === projectId ? hook : undefined;
-    },
-    add(projectId, settings) {
+    of,
+    find: (id) => hooks.get(id),
+    add(owner, settings) {
       lastId += 1;
-      const hook: Hook = { ...settings, id: lastId, projectId, createdAt: clock.now(), health: enabled, deliveries: [] };
+      const hook: Hook = { ...settings, id: lastId, owner, createdAt: clock.now(), health: enabled, deliveries: [] };
       hooks.set(hook.id, hook);
       return hook;
     },
@@ -76,8 +78,15 @@ export function createHooks(clock: { now(): number }): Hooks {
       return after;
     },
     remove: (id) => void hooks.delete(id),
-    removeProject(projectId) {
-      for (const { id } of ofProject(projectId)) hooks.delete(id);
+    removeAll(owner) {
+      for (const { id } of of(owner)) hooks.delete(id);
     },
   };
+}
+
+/** Whether both are the same project, the same group, or the instance. */
+export function sameOwner(a: Scope, b: Scope): boolean {
+  if ("projectId" in a) return "projectId" in b && a.projectId === b.projectId;
+  if ("groupId" in a) return "groupId" in b && a.groupId === b.groupId;
+  return "instance" in b;
 }

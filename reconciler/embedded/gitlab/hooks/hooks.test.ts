@@ -180,7 +180,7 @@ describe("deliveries that fail", () => {
     expect([again.status, again.body.response_status]).toEqual([201, 200]);
     const last = receiver.received.at(-1);
     expect(last?.headers["idempotency-key"]).toBe(event.request_headers["Idempotency-Key"]);
-    expect(last?.text).toBe(event.request_data);
+    expect(last?.body).toEqual(event.request_data);
   });
 });
 

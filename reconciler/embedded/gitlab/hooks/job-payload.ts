@@ -3,8 +3,9 @@ import { durationOf, queuedDurationOf, type ShownJob } from "../entities/job-ent
 import { hookProject, hookRepository } from "../entities/project-entity.js";
 import { hookRunner } from "../entities/runner-entity.js";
 import { hookTime, isoTime, secondsBetween } from "../entities/times.js";
-import { administrator, hookUser } from "../entities/user.js";
+import { hookUser } from "../entities/user.js";
 import { displayNameOf } from "../records/project.js";
+import { administrator } from "../records/user.js";
 
 /** The body of a Job Hook. It names no tags of the job, and `commit.id` is the pipeline's id. */
 export function jobPayload({ job, run, project, runner, url, now }: ShownJob) {

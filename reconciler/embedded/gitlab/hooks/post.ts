@@ -3,7 +3,7 @@ import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import type { Clock } from "../../../model/clock.js";
 
 /** What came of a POST: the receiver's status, or why there was none. */
-type Posted = { readonly status: number } | { readonly failure: string };
+export type Posted = { readonly status: number } | { readonly failure: string };
 
 /** Sends webhooks. */
 export interface Poster {

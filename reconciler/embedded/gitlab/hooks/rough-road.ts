@@ -55,12 +55,13 @@ export function createRoad<T>({ clock, random, dials, arrive, maxOnTheWay }: Roa
 
   return {
     send(one) {
-      const { dropShare, duplicateShare, delayMs } = dials();
+      const { dropShare, duplicateShare, delayMs, jitterMs } = dials();
       if (dropShare > 0 && random.next() < dropShare) return;
       const copies = duplicateShare > 0 && random.next() < duplicateShare ? 2 : 1;
       for (let copy = 0; copy < copies; copy += 1) {
-        if (delayMs === 0) admit(one);
-        else if (timers.size < maxOnTheWay) later(delayMs, () => admit(one));
+        const ms = delayMs + (jitterMs === 0 ? 0 : Math.floor(random.next() * jitterMs));
+        if (ms === 0) admit(one);
+        else if (timers.size < maxOnTheWay) later(ms, () => admit(one));
       }
     },
     empty: () => timers.size === 0 && heldBack.length === 0,

@@ -32,14 +32,32 @@ export function addFaults(app: FastifyInstance, world: World): void {
     if (call.endsWith(" /-/dials")) return;
     for (const fault of world.dials().faults) {
       if (!hits(fault, call)) continue;
+      if (fault.kind === "answer") throw answerOf(fault);
       if (fault.kind === "lostReply") lost.add(request);
       else if (fault.kind === "delay") await pause(world.clock, fault.ms, world.stopping);
-      else throw answerOf(fault);
+      else {
+        await untilGone(request, world.stopping);
+        throw new Refusal(503, { message: "503 Service Unavailable" });
+      }
     }
   });
   app.addHook("onSend", async (request, _reply, payload) => {
     if (lost.has(request)) request.raw.socket.destroy();
     return payload;
+  });
+}
+
+/** Resolves when whoever asked has gone away, or this GitLab stops. */
+function untilGone(request: FastifyRequest, stopping: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const end = () => {
+      stopping.removeEventListener("abort", end);
+      request.raw.socket.off("close", end);
+      resolve();
+    };
+    if (stopping.aborted || request.raw.socket.destroyed) return resolve();
+    stopping.addEventListener("abort", end, { once: true });
+    request.raw.socket.once("close", end);
   });
 }
 

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { badParameter } from "./refusal.js";
+import { badParameter, type Refusal } from "./refusal.js";
 
 /** A yes or no, as JSON or as forms write it. */
 export const flag = z.union([
@@ -20,13 +20,20 @@ const splitList = (text: string): string[] =>
 
 /**
  * The parameters of a request, from its query and its body together; `a[]` and `a` are the same, unknown ones are
- * passed over. Throws GitLab's 400 for the first that is missing or of the wrong kind.
+ * passed over. Throws GitLab's 400 for the first that is missing or of the wrong kind; what it says otherwise of a wrong
+ * value stands in `refusals`.
  */
-export function parametersOf<S extends z.ZodType>(schema: S, request: { readonly query: unknown; readonly body?: unknown }): z.output<S> {
+export function parametersOf<S extends z.ZodType>(
+  schema: S,
+  request: { readonly query: unknown; readonly body?: unknown },
+  refusals: Readonly<Record<string, () => Refusal>> = {},
+): z.output<S> {
   const given = { ...fieldsOf(request.query), ...fieldsOf(request.body) };
   const parsed = schema.safeParse(given);
   if (parsed.success) return parsed.data;
   const field = String(parsed.error.issues[0]?.path[0] ?? "request");
+  const refusal = refusals[field];
+  if (refusal !== undefined && given[field] !== undefined) throw refusal();
   throw badParameter(given[field] === undefined ? `${field} is missing` : `${field} does not have a valid value`);
 }
 

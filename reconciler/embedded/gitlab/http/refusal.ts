@@ -2,7 +2,7 @@
 export class Refusal extends Error {
   constructor(
     readonly status: number,
-    readonly body: Readonly<Record<string, unknown>>,
+    readonly body: Readonly<Record<string, unknown>> | string,
     readonly headers: Readonly<Record<string, string>> = {},
   ) {
     super(`refused with ${status}`);
@@ -11,6 +11,11 @@ export class Refusal extends Error {
 }
 
 export const unauthorized = () => new Refusal(401, { message: "401 Unauthorized" });
+
+const invalidToken = (description: string) => new Refusal(401, { error: "invalid_token", error_description: description });
+
+export const expiredToken = () => invalidToken("Token is expired. You can either do re-authorization or token refresh.");
+export const revokedToken = () => invalidToken("Token was revoked. You have to re-authorize from the user.");
 
 export const forbidden = (reason?: string) =>
   new Refusal(403, { message: reason === undefined ? "403 Forbidden" : `403 Forbidden - ${reason}` });
@@ -23,6 +28,11 @@ export const badRequest = (message: string | Readonly<Record<string, readonly st
 
 /** A parameter is missing or of the wrong kind. */
 export const badParameter = (error: string) => new Refusal(400, { error });
+
+/** What was asked for is not done in this way. */
+export const notAllowed = (error: string) => new Refusal(405, { error });
+
+export const unprocessable = (message: string) => new Refusal(422, { message });
 
 /** The token is good, but not for this. */
 export const insufficientScope = (needed: readonly string[]) =>

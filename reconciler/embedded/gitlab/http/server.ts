@@ -5,15 +5,20 @@ import { dialRoutes } from "../rest/dial-routes.js";
 import { hookRoutes } from "../rest/hook-routes.js";
 import { instanceRoutes } from "../rest/instance-routes.js";
 import { jobRoutes } from "../rest/job-routes.js";
+import { memberRoutes } from "../rest/member-routes.js";
 import { pipelineRoutes } from "../rest/pipeline-routes.js";
 import { projectRoutes } from "../rest/project-routes.js";
+import { protectedRefRoutes } from "../rest/protected-ref-routes.js";
+import { runnerLists } from "../rest/runner-lists.js";
 import { runnerRoutes } from "../rest/runner-routes.js";
+import { tokenRoutes } from "../rest/token-routes.js";
 import { variableRoutes } from "../rest/variable-routes.js";
 import { jobRequestRoutes } from "../runner-api/job-request-routes.js";
 import { jobUpdateRoutes } from "../runner-api/job-update-routes.js";
 import { runnerTokenRoutes } from "../runner-api/runner-token-routes.js";
 import type { World } from "../world.js";
 import { addFaults } from "./faults.js";
+import { addRateLimits } from "./rate-limits.js";
 import { Refusal } from "./refusal.js";
 
 /** A log arrives in pieces of at most 1 MiB; nothing else that is parsed comes near that. */
@@ -48,11 +53,16 @@ export function createServer(world: World): FastifyInstance {
 
   void app.register(
     async (api) => {
+      addRateLimits(api, world);
       instanceRoutes(api, world);
+      tokenRoutes(api, world);
+      memberRoutes(api, world);
       projectRoutes(api, world);
+      protectedRefRoutes(api, world);
       variableRoutes(api, world);
       pipelineRoutes(api, world);
       jobRoutes(api, world);
+      runnerLists(api, world);
       runnerRoutes(api, world);
       hookRoutes(api, world);
       jobRequestRoutes(api, world);

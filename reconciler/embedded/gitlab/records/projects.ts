@@ -22,6 +22,8 @@ export interface Projects {
   addGroup(made: { readonly name: string; readonly path: string; readonly parentId: number | undefined }): Namespace;
   /** The ids of the groups that the project is in, innermost first. */
   groupIdsOf(project: Project): readonly number[];
+  /** The id of the group and of the groups above it, innermost first; none of a user's namespace. */
+  lineageOf(namespace: Namespace): readonly number[];
 
   variables(projectId: number): readonly ProjectVariable[];
   /** Adds the variable, or replaces the one of the same key. */
@@ -43,6 +45,12 @@ export function createProjects(clock: Pick<Clock, "now">): Projects {
   const variables = new Map<number, ReadonlyMap<string, ProjectVariable>>();
   let lastNamespaceId = root.id;
   let lastProjectId = 0;
+
+  function lineageOf(namespace: Namespace): readonly number[] {
+    const ids: number[] = [];
+    for (let at: Namespace | undefined = namespace; at?.kind === "group"; at = namespaces.get(at.parentId ?? 0)) ids.push(at.id);
+    return ids;
+  }
 
   return {
     all: () => [...projects.values()],
@@ -80,11 +88,8 @@ export function createProjects(clock: Pick<Clock, "now">): Projects {
       namespaces.set(group.id, group);
       return group;
     },
-    groupIdsOf(project) {
-      const ids: number[] = [];
-      for (let at: Namespace | undefined = project.namespace; at?.kind === "group"; at = namespaces.get(at.parentId ?? 0)) ids.push(at.id);
-      return ids;
-    },
+    groupIdsOf: (project) => lineageOf(project.namespace),
+    lineageOf,
 
     variables: (projectId) => [...(variables.get(projectId)?.values() ?? [])],
     putVariable: (projectId, variable) =>

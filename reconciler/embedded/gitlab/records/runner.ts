@@ -20,7 +20,11 @@ export interface Runner {
   readonly id: number;
   readonly token: string;
   readonly type: RunnerType;
+  /** What it was made for. */
   readonly scope: Scope;
+  /** Further projects that a project runner works for; a locked one gets none. */
+  readonly alsoProjectIds: readonly number[];
+  readonly creatorId: number;
   readonly description: string;
   readonly maintenanceNote: string | undefined;
   readonly tags: readonly string[];
@@ -30,7 +34,7 @@ export interface Runner {
   readonly paused: boolean;
   readonly maximumTimeoutS: number | undefined;
   readonly createdAt: number;
-  /** When it asked for a job last. */
+  /** When it asked for a job last, or told of one. */
   readonly contactedAt: number | undefined;
   readonly managers: readonly RunnerManager[];
 }
@@ -47,10 +51,11 @@ export function runnerStatus(contactedAt: number | undefined, createdAt: number,
   return now - contactedAt < onlineMs ? "online" : "offline";
 }
 
-/** What of the runner decides which jobs it may take. */
-export const traitsOf = (runner: Runner): RunnerTraits => ({
-  tags: runner.tags,
-  runUntagged: runner.runUntagged,
-  scope: runner.scope,
-  protectedOnly: runner.accessLevel === "ref_protected",
-});
+/** What of the runner decides which jobs it may take, once for each scope that it works for. */
+export const traitsOf = (runner: Runner): readonly RunnerTraits[] =>
+  [runner.scope, ...runner.alsoProjectIds.map((projectId) => ({ projectId }))].map((scope) => ({
+    tags: runner.tags,
+    runUntagged: runner.runUntagged,
+    scope,
+    protectedOnly: runner.accessLevel === "ref_protected",
+  }));

@@ -15,13 +15,15 @@ export interface Runners {
   all(): readonly Runner[];
   find(id: number): Runner | undefined;
   byToken(token: string): Runner | undefined;
-  add(made: Pick<Runner, "type" | "scope"> & RunnerSettings): Runner;
-  change(id: number, settings: Partial<RunnerSettings>): Runner | undefined;
+  add(made: Pick<Runner, "type" | "scope" | "creatorId"> & RunnerSettings): Runner;
+  change(id: number, change: Partial<RunnerSettings & Pick<Runner, "alsoProjectIds">>): Runner | undefined;
   /** Gives the runner a new token; the old one is void at once. */
   renewToken(id: number): Runner | undefined;
   remove(id: number): void;
   /** Notes a manager of the runner; `asked` when it asked for a job, which is what makes a runner online. */
   seen(id: number, systemId: string, info: ManagerInfo, asked: boolean): void;
+  /** Notes that the runner told of a job of its manager: it is online, whether or not it asks for more. */
+  heard(id: number, systemId: string): void;
   removeManager(id: number, systemId: string): boolean;
   /** Calls back when what a runner may take can have changed. */
   onChange(listener: () => void): void;
@@ -48,15 +50,16 @@ export function createRunners(clock: Pick<Clock, "now">, random: Random): Runner
     byToken: (token) => runners.get(ids.get(token) ?? 0),
     add(made) {
       lastId += 1;
-      const runner: Runner = { ...made, id: lastId, token: newToken(), createdAt: clock.now(), contactedAt: undefined, managers: [] };
+      const fresh = { id: lastId, token: newToken(), createdAt: clock.now(), contactedAt: undefined };
+      const runner: Runner = { ...made, ...fresh, alsoProjectIds: [], managers: [] };
       runners.set(runner.id, runner);
       ids.set(runner.token, runner.id);
       return runner;
     },
-    change(id, settings) {
+    change(id, change) {
       const runner = runners.get(id);
       if (runner === undefined) return undefined;
-      const after = { ...runner, ...settings };
+      const after = { ...runner, ...change };
       runners.set(id, after);
       changed();
       return after;
@@ -94,6 +97,13 @@ export function createRunners(clock: Pick<Clock, "now">, random: Random): Runner
       };
       const managers = [manager, ...runner.managers.filter((other) => other.systemId !== systemId)].slice(0, maxManagers);
       runners.set(id, { ...runner, managers, contactedAt: asked ? now : runner.contactedAt });
+    },
+    heard(id, systemId) {
+      const runner = runners.get(id);
+      if (runner === undefined) return;
+      const contactedAt = clock.now();
+      const managers = runner.managers.map((manager) => (manager.systemId === systemId ? { ...manager, contactedAt } : manager));
+      runners.set(id, { ...runner, managers, contactedAt });
     },
     removeManager(id, systemId) {
       const runner = runners.get(id);

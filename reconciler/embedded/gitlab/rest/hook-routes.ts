@@ -1,172 +1,136 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { z } from "zod";
-import type { Run } from "../engine/run.js";
-import { isoTime } from "../entities/times.js";
-import { alertStatus } from "../hooks/health.js";
-import type { DeliveryRecord, Hook, HookSettings } from "../hooks/hook.js";
-import { jobPayload } from "../hooks/job-payload.js";
-import { pipelinePayload } from "../hooks/pipeline-payload.js";
-import { needs } from "../http/access.js";
+import type { Scope } from "../../../model/connection.js";
+import { createCallLimit } from "../hooks/call-limit.js";
+import { type DeliveryRecord, type Hook, sameOwner } from "../hooks/hook.js";
+import { callerOf, needs } from "../http/access.js";
 import { page } from "../http/paging.js";
-import { flag, parametersOf } from "../http/parameters.js";
-import { badRequest, notFound, Refusal } from "../http/refusal.js";
+import { parametersOf, texts } from "../http/parameters.js";
+import { badParameter, notFound, Refusal, unprocessable } from "../http/refusal.js";
+import { roles } from "../records/members.js";
 import type { Project } from "../records/project.js";
-import { shown, type World } from "../world.js";
-import { eventIdOf, hookIdOf, pathPart, projectOf } from "./lookups.js";
+import type { World } from "../world.js";
+import { changedHook, deliveryEntity, hookDefaults, hookEntity, hookSettingsOf, newHook } from "./hook-settings.js";
+import { testPayload } from "./hook-test.js";
+import { adminOnly, groupOf, idOf, pathPart, projectOf } from "./lookups.js";
 
-const signingToken = z.string().regex(/^whsec_[A-Za-z0-9+/]+={0,2}$/);
-const settings = {
-  name: z.string().max(255).optional(),
-  description: z.string().max(2048).optional(),
-  token: z.string().max(255).optional(),
-  signing_token: signingToken.optional(),
-  enable_ssl_verification: flag.optional(),
-  job_events: flag.optional(),
-  pipeline_events: flag.optional(),
-  push_events: flag.optional(),
-};
-const newHook = z.object({ url: z.string(), ...settings });
-const changedHook = z.object({ url: z.string().optional(), ...settings });
-const maxHooks = 100;
+/** Whose hooks a path is about, after the caller's role was looked at. */
+interface Owner {
+  readonly scope: Scope;
+  /** Of which projects a test may tell. */
+  readonly projects: readonly Project[];
+  readonly maxHooks: number;
+  readonly kind: string;
+}
+type OwnerOf = (request: FastifyRequest) => Owner;
 
-/** A project's webhooks. */
+const statuses = z.object({ status: texts.optional() });
+const maxEventsPerPage = 20;
+
+/** The webhooks of projects, of groups, and of the instance. */
 export function hookRoutes(app: FastifyInstance, world: World): void {
+  const { projects } = world;
+  const manage = { tests: createCallLimit(world.clock), resends: createCallLimit(world.clock) };
+  hooksAt(app, world, "/projects/:id/hooks", manage, (request) => {
+    const project = projectOf(world, request, roles.maintainer);
+    return { scope: { projectId: project.id }, projects: [project], maxHooks: 100, kind: "project" };
+  });
+  hooksAt(app, world, "/groups/:id/hooks", manage, (request) => {
+    // Uncertain: how GitLab refuses where group hooks are not part of the plan.
+    if (!world.dials().groupHooks) throw notFound();
+    const group = groupOf(world, request, roles.owner);
+    const inGroup = projects.all().filter((project) => projects.groupIdsOf(project).includes(group.id));
+    return { scope: { groupId: group.id }, projects: inGroup, maxHooks: 50, kind: "group" };
+  });
+  hooksAt(app, world, "/hooks", manage, (request) => {
+    adminOnly(world, request);
+    return { scope: { instance: true }, projects: [], maxHooks: 100, kind: "system" };
+  });
+}
+
+type Limits = Readonly<Record<"tests" | "resends", ReturnType<typeof createCallLimit>>>;
+
+function hooksAt(app: FastifyInstance, world: World, path: string, limits: Limits, ownerOf: OwnerOf): void {
   const { hooks, deliveries, clock } = world;
-  const path = "/projects/:id/hooks";
   const show = (hook: Hook) => hookEntity(hook, clock.now());
   const find = (request: FastifyRequest): Hook => {
-    const hook = hooks.find(projectOf(world, request).id, hookIdOf(request));
-    if (hook === undefined) throw notFound("Hook");
+    const { scope } = ownerOf(request);
+    const hook = hooks.find(idOf(request, "hook_id"));
+    if (hook === undefined || !sameOwner(hook.owner, scope)) throw notFound();
     return hook;
   };
+  const settingsOf = (asked: z.output<typeof changedHook>) => hookSettingsOf(asked, world.dials().hooks.signing);
+  const limited = (request: FastifyRequest, limit: keyof Limits, hook: Hook): void => {
+    const key = `${JSON.stringify(hook.owner)} ${callerOf(world, request).user.id}`;
+    if (limits[limit].admit(key, world.dials().hooks.testsPerMinute)) return;
+    throw new Refusal(
+      429,
+      { message: { error: "This endpoint has been requested too many times. Try again later." } },
+      { "retry-after": "60" },
+    );
+  };
 
-  app.get(path, needs(world), async (request, reply) => {
-    const all = hooks.ofProject(projectOf(world, request).id);
-    return page(request, reply, all.toReversed(), world.url(), "id").map(show);
-  });
-  app.get(`${path}/:hook_id`, needs(world), async (request) => show(find(request)));
+  app.get(path, needs(world, "read_api"), async (request, reply) =>
+    page(request, reply, hooks.of(ownerOf(request).scope).toReversed(), world.url()).map(show),
+  );
+  app.get(`${path}/:hook_id`, needs(world, "read_api"), async (request) => show(find(request)));
   app.post(path, needs(world), async (request, reply) => {
-    const project = projectOf(world, request);
-    const asked = parametersOf(newHook, request);
-    checkUrl(asked.url);
-    if (hooks.ofProject(project.id).length >= maxHooks) {
-      throw new Refusal(422, { error: `Maximum number of project hooks (${maxHooks}) exceeded` });
-    }
-    return reply.code(201).send(show(hooks.add(project.id, { ...defaults, ...settingsOf(asked), url: asked.url })));
+    const { scope, maxHooks, kind } = ownerOf(request);
+    const asked = parametersOf(newHook, request, { url: () => new Refusal(422, { error: "Invalid url given" }) });
+    if (hooks.of(scope).length >= maxHooks) throw new Refusal(422, { error: `Maximum number of ${kind} hooks (${maxHooks}) exceeded` });
+    return reply.code(201).send(show(hooks.add(scope, { ...hookDefaults, ...settingsOf(asked), url: asked.url })));
   });
   app.put(`${path}/:hook_id`, needs(world), async (request) => {
     const hook = find(request);
-    const asked = parametersOf(changedHook, request);
-    if (asked.url !== undefined) checkUrl(asked.url);
-    const url = asked.url === undefined ? {} : { url: asked.url };
-    return show(hooks.change(hook.id, { ...settingsOf(asked), ...url }) ?? hook);
+    const asked = parametersOf(changedHook, request, { url: () => new Refusal(422, { error: "Invalid url given" }) });
+    return show(hooks.change(hook.id, settingsOf(asked)) ?? hook);
   });
   app.delete(`${path}/:hook_id`, needs(world), async (request, reply) => {
     hooks.remove(find(request).id);
     return reply.code(204).send();
   });
+  app.put(`${path}/:hook_id/custom_headers/:key`, needs(world), async (request, reply) => {
+    const hook = find(request);
+    const key = pathPart(request, "key");
+    const { value } = parametersOf(z.object({ value: z.string().max(2048) }), request);
+    const others = hook.customHeaders.filter((header) => header.key !== key);
+    if (!/^[A-Za-z][A-Za-z0-9_-]{0,254}$/.test(key) || others.length >= 20) throw unprocessable("Illegal key or value");
+    hooks.change(hook.id, { customHeaders: [...others, { key, value }] });
+    return reply.code(204).send();
+  });
 
   app.post(`${path}/:hook_id/test/:trigger`, needs(world), async (request, reply) => {
     const hook = find(request);
-    const { event, body } = testPayload(world, projectOf(world, request), pathPart(request, "trigger"));
-    return reply.code(201).send(answerOf(await deliveries.sendNow(hook, event, body)));
+    limited(request, "tests", hook);
+    const { event, body } = testPayload(world, ownerOf(request).projects, pathPart(request, "trigger"));
+    const { responseStatus } = await deliveries.sendNow(hook, event, body);
+    if (/^2\d\d$/.test(responseStatus)) return reply.code(201).send({ message: "201 Created" });
+    // Uncertain: GitLab tells the receiver's own words here.
+    throw unprocessable(responseStatus === "internal error" ? "Hook execution failed" : `The receiver answered ${responseStatus}`);
   });
-  app.get(`${path}/:hook_id/events`, needs(world), async (request, reply) =>
-    page(request, reply, find(request).deliveries, world.url()).map((delivery) => deliveryEntity(delivery, find(request))),
-  );
+  app.get(`${path}/:hook_id/events`, needs(world, "read_api"), async (request, reply) => {
+    const hook = find(request);
+    const { status } = parametersOf(statuses, request);
+    if (status?.some((one) => !/^(\d{3}|successful|client_failure|server_failure)$/.test(one)) === true) {
+      throw badParameter("status does not have a valid value");
+    }
+    const events = hook.deliveries.filter((delivery) => status === undefined || status.some((one) => fits(delivery, one)));
+    return page(request, reply, events, world.url(), { maxPerPage: maxEventsPerPage }).map((delivery) => deliveryEntity(delivery, hook));
+  });
   app.post(`${path}/:hook_id/events/:event_id/resend`, needs(world), async (request, reply) => {
     const hook = find(request);
-    const delivery = hook.deliveries.find(({ id }) => id === eventIdOf(request));
-    if (delivery === undefined) throw notFound("Event");
-    if (delivery.body === undefined) throw new Refusal(422, { message: "The event's body was too long to be kept" });
+    limited(request, "resends", hook);
+    const delivery = hook.deliveries.find(({ id }) => id === idOf(request, "event_id"));
+    if (delivery === undefined) throw notFound();
+    if (delivery.body === undefined) throw unprocessable("The event's body was too long to be kept");
     const again = await deliveries.sendNow(hook, delivery.event, delivery.body, delivery.idempotencyKey);
     return reply.code(201).send({ response_status: Number(again.responseStatus) || again.responseStatus });
   });
 }
 
-function checkUrl(url: string): void {
-  const taken = url.length <= 2048 && URL.canParse(url) && /^https?:$/.test(new URL(url).protocol);
-  if (!taken) throw new Refusal(422, { error: "Invalid url given" });
-}
-
-const defaults: Omit<HookSettings, "url"> = {
-  name: undefined,
-  description: undefined,
-  token: undefined,
-  signingToken: undefined,
-  enableSslVerification: true,
-  jobEvents: false,
-  pipelineEvents: false,
-  pushEvents: true,
-};
-
-function settingsOf(asked: z.output<typeof changedHook>): Partial<HookSettings> {
-  return {
-    ...(asked.name === undefined ? {} : { name: asked.name }),
-    ...(asked.description === undefined ? {} : { description: asked.description }),
-    ...(asked.token === undefined ? {} : { token: asked.token }),
-    ...(asked.signing_token === undefined ? {} : { signingToken: asked.signing_token }),
-    ...(asked.enable_ssl_verification === undefined ? {} : { enableSslVerification: asked.enable_ssl_verification }),
-    ...(asked.job_events === undefined ? {} : { jobEvents: asked.job_events }),
-    ...(asked.pipeline_events === undefined ? {} : { pipelineEvents: asked.pipeline_events }),
-    ...(asked.push_events === undefined ? {} : { pushEvents: asked.push_events }),
-  };
-}
-
-const hookEntity = (hook: Hook, now: number) => ({
-  id: hook.id,
-  url: hook.url,
-  name: hook.name ?? null,
-  description: hook.description ?? null,
-  created_at: isoTime(hook.createdAt),
-  project_id: hook.projectId,
-  push_events: hook.pushEvents,
-  tag_push_events: false,
-  merge_requests_events: false,
-  issues_events: false,
-  note_events: false,
-  job_events: hook.jobEvents,
-  pipeline_events: hook.pipelineEvents,
-  wiki_page_events: false,
-  deployment_events: false,
-  releases_events: false,
-  enable_ssl_verification: hook.enableSslVerification,
-  alert_status: alertStatus(hook.health, now),
-  disabled_until: isoTime(hook.health.disabledUntil),
-  url_variables: [],
-  custom_headers: [],
-  custom_webhook_template: null,
-  token_present: hook.token !== undefined,
-  signing_token_present: hook.signingToken !== undefined,
-});
-
-const deliveryEntity = (delivery: DeliveryRecord, hook: Hook) => ({
-  id: delivery.id,
-  url: hook.url,
-  trigger: delivery.event === "Job Hook" ? "job_hooks" : "pipeline_hooks",
-  request_headers: { "X-Gitlab-Event": delivery.event, "Idempotency-Key": delivery.idempotencyKey },
-  request_data: delivery.body ?? null,
-  response_status: delivery.responseStatus,
-  execution_duration: delivery.durationS,
-  created_at: isoTime(delivery.at),
-});
-
-/** What GitLab says about a test: 201 when the receiver answered 2xx, else 422. */
-function answerOf(delivery: DeliveryRecord) {
-  if (!/^2\d\d$/.test(delivery.responseStatus)) throw new Refusal(422, { message: "Hook execution failed" });
-  return { message: "201 Created" };
-}
-
-function testPayload(world: World, project: Project, trigger: string): { readonly event: string; readonly body: string } {
-  const latest: Run | undefined = world.engine.runsOf(project.id)[0];
-  if (trigger !== "job_events" && trigger !== "pipeline_events") throw badRequest("trigger does not have a valid value");
-  if (latest === undefined) throw new Refusal(422, { message: "Ensure the project has CI pipelines." });
-  const job = latest.jobs[0];
-  if (trigger === "job_events") {
-    if (job === undefined) throw new Refusal(422, { message: "Ensure the project has CI jobs." });
-    return { event: "Job Hook", body: JSON.stringify(jobPayload(shown(world, { run: latest, job }, project))) };
-  }
-  const runnerOf = (of: (typeof latest.jobs)[number]) => world.runners.find(of.assignment?.runnerId ?? 0);
-  const payload = pipelinePayload({ run: latest, project, runnerOf, url: world.url(), now: world.clock.now() });
-  return { event: "Pipeline Hook", body: JSON.stringify(payload) };
+function fits({ responseStatus }: DeliveryRecord, status: string): boolean {
+  if (status === "successful") return /^2\d\d$/.test(responseStatus);
+  if (status === "client_failure") return /^4\d\d$/.test(responseStatus);
+  if (status === "server_failure") return /^5\d\d$/.test(responseStatus) || responseStatus === "internal error";
+  return responseStatus === status;
 }

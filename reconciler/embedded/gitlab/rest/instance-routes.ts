@@ -1,51 +1,51 @@
 import type { FastifyInstance } from "fastify";
 import { z } from "zod";
-import { isoTime } from "../entities/times.js";
-import { administrator, userEntity } from "../entities/user.js";
-import { needs, ownToken } from "../http/access.js";
-import { parametersOf, texts } from "../http/parameters.js";
-import { badParameter, notFound } from "../http/refusal.js";
-import { type AccessToken, tokenScopes } from "../records/tokens.js";
+import { userEntity } from "../entities/user.js";
+import { callerOf, needs } from "../http/access.js";
+import { page } from "../http/paging.js";
+import { flag, parametersOf } from "../http/parameters.js";
+import { badRequest, notFound } from "../http/refusal.js";
 import { version, type World } from "../world.js";
-import { tokenIdOf } from "./lookups.js";
+import { adminOnly, idOf } from "./lookups.js";
 
-const newToken = z.object({ name: z.string().min(1).max(255), scopes: texts });
-const maxTokens = 1000;
+const newUser = z.object({
+  username: z.string().regex(/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}$/),
+  name: z.string().min(1).max(255),
+  email: z.string().min(3).max(255),
+  admin: flag.default(false),
+});
+const maxUsers = 1000;
 
-/** About the instance itself: its version, its one user, and that user's access tokens. */
+/** About the instance itself: its version, and its users. */
 export function instanceRoutes(app: FastifyInstance, world: World): void {
+  const { users } = world;
   const about = { version, revision: "embedded" };
-  app.get("/version", needs(world, "read_api"), async () => about);
-  app.get("/metadata", needs(world, "read_api"), async () => ({
+  const reading = needs(world, "read_api", "read_user");
+  app.get("/version", reading, async () => about);
+  app.get("/metadata", reading, async () => ({
     ...about,
-    kas: { enabled: false, externalUrl: null, version: null },
+    kas: { enabled: false, externalUrl: null, externalK8sProxyUrl: null, version: null },
     enterprise: false,
   }));
-  app.get("/user", needs(world, "read_api"), async () => ({ ...userEntity(world.url()), email: administrator.email, is_admin: true }));
-
-  app.get("/personal_access_tokens", needs(world, "read_api"), async () => world.tokens.all().map(tokenEntity));
-  app.get("/personal_access_tokens/self", async (request) => tokenEntity(ownToken(world, request)));
-  app.post(`/users/${administrator.id}/personal_access_tokens`, needs(world), async (request, reply) => {
-    const asked = parametersOf(newToken, request);
-    const scopes = tokenScopes.filter((scope) => asked.scopes.includes(scope));
-    if (scopes.length === 0 || scopes.length !== new Set(asked.scopes).size) throw badParameter("scopes does not have a valid value");
-    if (world.tokens.all().length >= maxTokens) throw badParameter("too many access tokens");
-    const { token, record } = world.tokens.add(asked.name, scopes);
-    return reply.code(201).send({ ...tokenEntity(record), token });
+  app.get("/user", reading, async (request) => {
+    const { user } = callerOf(world, request);
+    return { ...userEntity(world.url(), user), email: user.email, bot: user.bot, ...(user.admin ? { is_admin: true } : {}) };
   });
-  app.delete("/personal_access_tokens/:token_id", needs(world), async (request, reply) => {
-    if (!world.tokens.revoke(tokenIdOf(request))) throw notFound("Personal Access Token");
-    return reply.code(204).send();
+  app.get("/users", reading, async (request, reply) => {
+    callerOf(world, request);
+    return page(request, reply, users.all().toReversed(), world.url()).map((user) => userEntity(world.url(), user));
+  });
+  app.get("/users/:id", reading, async (request) => {
+    const user = users.find(idOf(request, "id"));
+    if (user === undefined) throw notFound("User");
+    return userEntity(world.url(), user);
+  });
+  app.post("/users", needs(world), async (request, reply) => {
+    adminOnly(world, request);
+    const asked = parametersOf(newUser, request);
+    if (users.all().some(({ username }) => username === asked.username)) throw badRequest({ username: ["has already been taken"] });
+    if (users.all().length >= maxUsers) throw badRequest("Too many users");
+    const user = users.add({ ...asked, bot: false });
+    return reply.code(201).send({ ...userEntity(world.url(), user), email: user.email, is_admin: user.admin });
   });
 }
-
-const tokenEntity = (token: AccessToken) => ({
-  id: token.id,
-  name: token.name,
-  revoked: false,
-  created_at: isoTime(token.createdAt),
-  scopes: token.scopes,
-  user_id: administrator.id,
-  active: true,
-  expires_at: null,
-});

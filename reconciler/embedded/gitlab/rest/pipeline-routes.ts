@@ -6,10 +6,11 @@ import { jobEntity } from "../entities/job-entity.js";
 import { pipelineDetails, pipelineEntity } from "../entities/pipeline-entity.js";
 import { noCommit } from "../git/repositories.js";
 import { needs } from "../http/access.js";
-import { page } from "../http/paging.js";
+import { keysetById, page } from "../http/paging.js";
 import { flag, parametersOf } from "../http/parameters.js";
 import { badRequest } from "../http/refusal.js";
 import { makePipeline } from "../make-pipeline.js";
+import { roles } from "../records/members.js";
 import { shown, type World } from "../world.js";
 import { scopeOf } from "./job-scope.js";
 import { projectOf, runOf } from "./lookups.js";
@@ -29,7 +30,7 @@ export function pipelineRoutes(app: FastifyInstance, world: World): void {
   const { engine } = world;
 
   app.post("/projects/:id/pipeline", needs(world), async (request, reply) => {
-    const project = projectOf(world, request);
+    const project = projectOf(world, request, roles.developer);
     const asked = parametersOf(newPipeline, request);
     const refs = await world.repositories.refs(project.id);
     const ref = [asked.ref, `refs/heads/${asked.ref}`, `refs/tags/${asked.ref}`].find((name) => refs.has(name));
@@ -54,7 +55,7 @@ export function pipelineRoutes(app: FastifyInstance, world: World): void {
       .filter(({ pipeline }) => ref === undefined || pipeline.ref === ref)
       .filter(({ pipeline }) => sha === undefined || pipeline.commit.sha === sha)
       .map((run) => ({ id: run.pipeline.id, run }));
-    return page(request, reply, runs, world.url(), "id").map(({ run }) => pipelineEntity(run, project, world.url()));
+    return page(request, reply, runs, world.url(), { keyset: keysetById }).map(({ run }) => pipelineEntity(run, project, world.url()));
   });
   app.get("/projects/:id/pipelines/:pipeline_id", needs(world, "read_api"), async (request) => {
     const project = projectOf(world, request);
@@ -66,16 +67,17 @@ export function pipelineRoutes(app: FastifyInstance, world: World): void {
     const { include_retried: retried } = parametersOf(jobList, request);
     const inScope = scopeOf(request);
     const jobs = (retried ? run.jobs : latestJobs(run)).filter((job) => inScope(job.status));
-    return page(request, reply, jobs.toReversed(), world.url(), "cursor").map((job) => jobEntity(shown(world, { run, job }, project)));
+    // GitLab passes over pagination=keyset here. Uncertain: that the newest come first.
+    return page(request, reply, jobs.toReversed(), world.url()).map((job) => jobEntity(shown(world, { run, job }, project)));
   });
   app.post("/projects/:id/pipelines/:pipeline_id/cancel", needs(world), async (request) => {
-    const project = projectOf(world, request);
+    const project = projectOf(world, request, roles.developer);
     const { pipeline } = runOf(world, request, project);
     engine.cancelPipeline(pipeline.id);
     return pipelineDetails(runOf(world, request, project), project, world.url());
   });
   app.post("/projects/:id/pipelines/:pipeline_id/retry", needs(world), async (request, reply) => {
-    const project = projectOf(world, request);
+    const project = projectOf(world, request, roles.developer);
     const run: Run = runOf(world, request, project);
     engine.retryPipeline(run.pipeline.id);
     return reply.code(201).send(pipelineDetails(runOf(world, request, project), project, world.url()));

@@ -1,92 +1,90 @@
 import type { FastifyInstance } from "fastify";
 import { z } from "zod";
 import { groupEntity, namespaceEntity, projectEntity } from "../entities/project-entity.js";
-import { needs } from "../http/access.js";
-import { page } from "../http/paging.js";
-import { parametersOf, wholeNumber } from "../http/parameters.js";
-import { badParameter, badRequest, notFound } from "../http/refusal.js";
-import type { Namespace, Project } from "../records/project.js";
-import { isPath, pathPattern } from "../records/projects.js";
+import { callerOf, needs } from "../http/access.js";
+import { keysetById, page } from "../http/paging.js";
+import { flag, parametersOf, wholeNumber } from "../http/parameters.js";
+import { badRequest, forbidden, notFound } from "../http/refusal.js";
+import { roles } from "../records/members.js";
+import type { Project } from "../records/project.js";
+import { isPath } from "../records/projects.js";
 import type { World } from "../world.js";
-import { pathPart, projectOf } from "./lookups.js";
+import { makesProjects, seesGroup, seesProject, standingInGroup } from "./abilities.js";
+import { addProject, newProject, removeProject } from "./add-project.js";
+import { groupOf, projectOf } from "./lookups.js";
 
-const newProject = z.object({
-  name: z.string().min(1).max(255).optional(),
-  path: z.string().min(1).max(255).optional(),
-  namespace_id: wholeNumber.optional(),
-  description: z.string().max(2000).default(""),
-  visibility: z.enum(["private", "internal", "public"]).default("private"),
-});
 const newGroup = z.object({ name: z.string().min(1).max(255), path: z.string().min(1).max(255), parent_id: wholeNumber.optional() });
-const search = z.object({ search: z.string().max(255).optional() });
+const listed = z.object({ search: z.string().max(255).optional(), archived: flag.optional() });
+const ofGroup = z.object({ include_subgroups: flag.default(false) });
 const limit = 1000;
 
 /** Projects, and the groups that they are in. */
 export function projectRoutes(app: FastifyInstance, world: World): void {
   const { projects } = world;
   const show = (project: Project) => projectEntity(project, world.url());
-  const group = (idOrPath: string): Namespace => {
-    const found = projects.findNamespace(idOrPath);
-    if (found?.kind !== "group") throw notFound("Group");
-    return found;
-  };
+  const reading = needs(world, "read_api");
 
-  app.get("/projects", needs(world, "read_api"), async (request, reply) => {
-    const { search: wanted } = parametersOf(search, request);
-    const all = projects.all().filter((project) => wanted === undefined || project.name.includes(wanted));
-    return page(request, reply, all.toReversed(), world.url(), "id").map(show);
+  app.get("/projects", reading, async (request, reply) => {
+    const { search: wanted, archived } = parametersOf(listed, request);
+    const { user } = callerOf(world, request);
+    const all = projects
+      .all()
+      .filter((project) => seesProject(world, user, project))
+      .filter((project) => archived !== true && (wanted === undefined || project.name.includes(wanted)));
+    return page(request, reply, all.toReversed(), world.url(), { keyset: keysetById }).map(show);
   });
-  app.get("/projects/:id", needs(world, "read_api"), async (request) => show(projectOf(world, request)));
-  app.post("/projects", needs(world), async (request, reply) =>
-    reply.code(201).send(show(await addProject(world, parametersOf(newProject, request)))),
-  );
+  app.get("/projects/:id", reading, async (request) => show(projectOf(world, request)));
+  app.post("/projects", needs(world), async (request, reply) => {
+    const asked = parametersOf(newProject, request);
+    const { user } = callerOf(world, request);
+    const namespace = projects.findNamespace(String(asked.namespace_id ?? "root"));
+    // What a user may not use is to that user as good as not there.
+    if (namespace !== undefined && !makesProjects(world, user, namespace)) throw badRequest({ namespace: ["is not valid"] });
+    return reply.code(201).send(show(await addProject(world, asked)));
+  });
   app.delete("/projects/:id", needs(world), async (request, reply) => {
-    const project = projectOf(world, request);
-    for (const run of world.engine.runsOf(project.id)) world.engine.cancelPipeline(run.pipeline.id);
-    world.hooks.removeProject(project.id);
-    projects.remove(project.id);
-    await world.repositories.remove(project.id);
+    await removeProject(world, projectOf(world, request, roles.owner));
     return reply.code(202).send({ message: "202 Accepted" });
   });
 
-  app.get("/namespaces", needs(world, "read_api"), async (request, reply) =>
-    page(request, reply, projects.namespaces().toReversed(), world.url()).map((namespace) => namespaceEntity(namespace, world.url())),
-  );
-  app.get("/groups", needs(world, "read_api"), async (request, reply) => {
-    const groups = projects.namespaces().filter((namespace) => namespace.kind === "group");
+  app.get("/namespaces", reading, async (request, reply) => {
+    const { user } = callerOf(world, request);
+    const seen = projects.namespaces().filter((namespace) => (namespace.kind === "user" ? user.admin : seesGroup(world, user, namespace)));
+    return page(request, reply, seen.toReversed(), world.url()).map((namespace) => namespaceEntity(namespace, world.url()));
+  });
+  app.get("/groups", reading, async (request, reply) => {
+    const { user } = callerOf(world, request);
+    const groups = projects.namespaces().filter((namespace) => namespace.kind === "group" && seesGroup(world, user, namespace));
     return page(request, reply, groups.toReversed(), world.url()).map((found) => groupEntity(found, world.url()));
   });
-  app.get("/groups/:id", needs(world, "read_api"), async (request) => groupEntity(group(pathPart(request, "id")), world.url()));
-  app.get("/groups/:id/projects", needs(world, "read_api"), async (request, reply) => {
-    const { include_subgroups: deep } = parametersOf(z.object({ include_subgroups: z.coerce.string().optional() }), request);
-    const { id } = group(pathPart(request, "id"));
-    const inGroup = (project: Project) => (deep === "true" ? projects.groupIdsOf(project).includes(id) : project.namespace.id === id);
-    return page(request, reply, projects.all().filter(inGroup).toReversed(), world.url(), "id").map(show);
+  app.get("/groups/:id", reading, async (request) => groupEntity(groupOf(world, request), world.url()));
+  app.get("/groups/:id/subgroups", reading, async (request, reply) => {
+    const group = groupOf(world, request);
+    const { user } = callerOf(world, request);
+    const below = projects.namespaces().filter((one) => one.parentId === group.id && seesGroup(world, user, one));
+    return page(request, reply, below.toReversed(), world.url()).map((found) => groupEntity(found, world.url()));
+  });
+  app.get("/groups/:id/projects", reading, async (request, reply) => {
+    const { include_subgroups: deep } = parametersOf(ofGroup, request);
+    const { archived } = parametersOf(listed, request);
+    const { id } = groupOf(world, request);
+    const { user } = callerOf(world, request);
+    const inGroup = (project: Project) => (deep ? projects.groupIdsOf(project).includes(id) : project.namespace.id === id);
+    const all = projects.all().filter((project) => archived !== true && inGroup(project) && seesProject(world, user, project));
+    return page(request, reply, all.toReversed(), world.url(), { keyset: keysetById }).map(show);
   });
   app.post("/groups", needs(world), async (request, reply) => {
     const asked = parametersOf(newGroup, request);
-    const parent = asked.parent_id === undefined ? undefined : group(String(asked.parent_id));
+    const { user } = callerOf(world, request);
+    const parent = asked.parent_id === undefined ? undefined : projects.findNamespace(String(asked.parent_id));
+    if (asked.parent_id !== undefined && (parent?.kind !== "group" || !seesGroup(world, user, parent))) throw notFound("Group");
+    if (parent !== undefined && standingInGroup(world, user, parent) < roles.maintainer) throw forbidden();
     const fullPath = parent === undefined ? asked.path : `${parent.fullPath}/${asked.path}`;
     if (!isPath(asked.path)) throw badRequest({ path: ["can contain only letters, digits, '_', '-' and '.'"] });
     if (projects.findNamespace(fullPath) !== undefined) throw badRequest({ path: ["has already been taken"] });
     if (projects.namespaces().length >= limit) throw badRequest("Too many groups");
     const made = projects.addGroup({ name: asked.name, path: asked.path, parentId: parent?.id });
+    if (!user.admin) world.members.set({ groupId: made.id }, user.id, roles.owner);
     return reply.code(201).send(groupEntity(made, world.url()));
   });
-}
-
-/** Makes a project with an empty repository. Throws GitLab's refusals. */
-export async function addProject(world: World, asked: z.output<typeof newProject>): Promise<Project> {
-  const { projects } = world;
-  const name = asked.name ?? asked.path;
-  if (name === undefined) throw badParameter("name, path are missing, at least one parameter must be provided");
-  const path = asked.path ?? name.toLowerCase().replace(/[^a-z0-9_.-]+/g, "-");
-  if (!isPath(path)) throw badRequest({ path: [`can contain only letters, digits, '_', '-' and '.' (${pathPattern.source})`] });
-  const namespace = projects.findNamespace(String(asked.namespace_id ?? "root"));
-  if (namespace === undefined) throw badRequest({ namespace: ["is not valid"] });
-  if (projects.find(`${namespace.fullPath}/${path}`) !== undefined) throw badRequest({ path: ["has already been taken"] });
-  if (projects.all().length >= limit) throw badRequest({ limit_reached: [`Your limit of ${limit} projects is reached`] });
-  const project = projects.add({ name, path, namespace, description: asked.description, visibility: asked.visibility });
-  await world.repositories.create(project.id);
-  return project;
 }

@@ -165,10 +165,18 @@ describe("pipelines and jobs", () => {
       "2",
       "3",
       "1",
-      "5",
-      "3",
+      null,
+      null,
     ]);
     expect(header("link")).toContain('rel="next"');
+    expect(header("link")).not.toContain('rel="last"');
+    const counted = await api("GET", `/projects/${projectId}/pipelines/1/jobs?per_page=2&page=2`);
+    expect([counted.headers.get("x-total"), counted.headers.get("x-total-pages")]).toEqual(["5", "3"]);
+    for (const order of ["order_by=name", "sort=asc"]) {
+      expect((await api("GET", `${path}?pagination=keyset&${order}`)).status).toBe(405);
+    }
+    expect((await api("GET", "/projects?pagination=keyset")).status).toBe(405);
+    expect((await api("GET", `${path}?per_page=100&page=501`)).status).toBe(405);
     expect((await api("GET", `${path}?page=0`)).status).toBe(400);
   });
 
@@ -267,11 +275,13 @@ describe("runners", () => {
     expect((await make({ run_untagged: false })).status).toBe(400);
     expect((await make({ maximum_timeout: 60 })).status).toBe(400);
     expect((await make({ tag_list: Array.from({ length: 51 }, (_, n) => `t${n}`) })).status).toBe(400);
-    expect((await make({ project_id: 9 })).status).toBe(404);
+    expect(await make({ project_id: 9 })).toMatchObject({ status: 400, body: { message: "400 Bad request - Missing/invalid project" } });
     gitlab.setDials({ runnerLimit: 1 });
     expect((await make({})).status).toBe(201);
-    const refused = await make({});
-    expect([refused.status, refused.body.message]).toEqual([400, expect.stringContaining("Maximum number")]);
+    expect(await make({})).toMatchObject({
+      status: 400,
+      body: { message: "400 Bad request - Runner projects base Maximum number of ci registered project runners (1) exceeded" },
+    });
   });
 });
 

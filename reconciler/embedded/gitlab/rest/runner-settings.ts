@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { flag, texts, wholeNumber } from "../http/parameters.js";
-import { badRequest } from "../http/refusal.js";
+import type { Refusal } from "../http/refusal.js";
 import type { RunnerSettings } from "../records/runners.js";
 
 const settings = {
@@ -60,18 +60,15 @@ export function changeOf(asked: Asked): Partial<RunnerSettings> {
 const maxTags = 50;
 const minTimeoutS = 600;
 
-/** Throws GitLab's refusal of settings that do not go together. */
-export function checkSettings({
-  tags,
-  runUntagged,
-  maximumTimeoutS,
-}: Pick<RunnerSettings, "tags" | "runUntagged" | "maximumTimeoutS">): void {
+/** Throws GitLab's refusal of settings that do not go together, which `refuse` makes of the field and what is wrong with it. */
+export function checkSettings(
+  { tags, runUntagged, maximumTimeoutS }: Pick<RunnerSettings, "tags" | "runUntagged" | "maximumTimeoutS">,
+  refuse: (field: string, text: string) => Refusal,
+): void {
   if (tags.length === 0 && !runUntagged) {
-    throw badRequest({ tags_list: ["can not be empty when runner is not allowed to pick untagged jobs"] });
+    throw refuse("tags_list", "can not be empty when runner is not allowed to pick untagged jobs");
   }
-  if (tags.length > maxTags) throw badRequest({ tags_list: [`Too many tags specified. Please limit the number of tags to ${maxTags}`] });
-  if (tags.some((tag) => tag.length > 255)) throw badRequest({ tags_list: ["is too long (maximum is 255 characters)"] });
-  if (maximumTimeoutS !== undefined && maximumTimeoutS < minTimeoutS) {
-    throw badRequest({ maximum_timeout: ["needs to be at least 10 minutes"] });
-  }
+  if (tags.length > maxTags) throw refuse("tags_list", `Too many tags specified. Please limit the number of tags to ${maxTags}`);
+  if (tags.some((tag) => tag.length > 255)) throw refuse("tags_list", "is too long (maximum is 255 characters)");
+  if (maximumTimeoutS !== undefined && maximumTimeoutS < minTimeoutS) throw refuse("maximum_timeout", "needs to be at least 10 minutes");
 }

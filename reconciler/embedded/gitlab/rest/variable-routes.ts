@@ -4,6 +4,7 @@ import { variableEntity } from "../entities/project-entity.js";
 import { needs } from "../http/access.js";
 import { flag, parametersOf } from "../http/parameters.js";
 import { badRequest, notFound } from "../http/refusal.js";
+import { roles } from "../records/members.js";
 import type { ProjectVariable } from "../records/project.js";
 import type { World } from "../world.js";
 import { pathPart, projectOf } from "./lookups.js";
@@ -28,10 +29,12 @@ export function variableRoutes(app: FastifyInstance, world: World): void {
     return found;
   };
 
-  app.get(path, needs(world), async (request) => projects.variables(projectOf(world, request).id).map(variableEntity));
-  app.get(`${path}/:key`, needs(world), async (request) => variableEntity(find(projectOf(world, request).id, pathPart(request, "key"))));
+  app.get(path, needs(world), async (request) => projects.variables(projectOf(world, request, roles.maintainer).id).map(variableEntity));
+  app.get(`${path}/:key`, needs(world), async (request) =>
+    variableEntity(find(projectOf(world, request, roles.maintainer).id, pathPart(request, "key"))),
+  );
   app.post(path, needs(world), async (request, reply) => {
-    const { id } = projectOf(world, request);
+    const { id } = projectOf(world, request, roles.maintainer);
     const { key, ...asked } = parametersOf(newVariable, request);
     const existing = projects.variables(id);
     if (existing.some((variable) => variable.key === key)) throw badRequest({ key: [`(${key}) has already been taken`] });
@@ -41,13 +44,13 @@ export function variableRoutes(app: FastifyInstance, world: World): void {
     return reply.code(201).send(variableEntity(variable));
   });
   app.put(`${path}/:key`, needs(world), async (request) => {
-    const { id } = projectOf(world, request);
+    const { id } = projectOf(world, request, roles.maintainer);
     const variable = variableOf(find(id, pathPart(request, "key")).key, parametersOf(settings, request));
     projects.putVariable(id, variable);
     return variableEntity(variable);
   });
   app.delete(`${path}/:key`, needs(world), async (request, reply) => {
-    const { id } = projectOf(world, request);
+    const { id } = projectOf(world, request, roles.maintainer);
     projects.removeVariable(id, find(id, pathPart(request, "key")).key);
     return reply.code(204).send();
   });

@@ -27,6 +27,7 @@ export function ownJob(world: World, request: FastifyRequest, reply: FastifyRepl
   const found = /^\d{1,15}$/.test(text) ? world.engine.job(Number(text)) : undefined;
   if (found === undefined) throw notFound();
   if (!same(sentToken(request), found.job.token)) throw forbidden();
+  if (world.projects.find(String(found.run.pipeline.projectId)) === undefined) throw forbidden("Project has been deleted!");
   void reply.header("job-status", found.job.status);
   if (!isRunning(found.job.status)) {
     throw new Refusal(403, { message: "403 Forbidden - Job is not processing on runner" }, { "job-status": found.job.status });

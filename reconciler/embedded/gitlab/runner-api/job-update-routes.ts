@@ -19,11 +19,17 @@ const maxRefusals = 2;
 
 /** What a runner reports of its job: the log in pieces, and how the job stands. */
 export function jobUpdateRoutes(app: FastifyInstance, world: World): void {
-  const { engine, logs } = world;
+  const { engine, logs, runners } = world;
   const refused = new Map<number, number>();
   engine.onForgotten((jobIds) => {
     for (const jobId of jobIds) refused.delete(jobId);
   });
+
+  /** The job's runner is online by this too. */
+  function heard({ id, assignment }: Job): void {
+    engine.heard(id);
+    if (assignment !== undefined) runners.heard(assignment.runnerId, assignment.systemId);
+  }
 
   const withInterval = (reply: FastifyReply) => reply.header("x-gitlab-trace-update-interval", String(world.dials().traceIntervalS));
 
@@ -38,7 +44,7 @@ export function jobUpdateRoutes(app: FastifyInstance, world: World): void {
       throw new Refusal(403, { message: "403 Forbidden" }, { "job-status": "failed" });
     }
     if (outcome === "misplaced") throw new Refusal(416, { error: "416 Range Not Satisfiable" }, { range: `0-${size}` });
-    engine.heard(job.id);
+    heard(job);
     return withInterval(reply).code(202).header("range", `0-${size}`).header("content-type", "text/plain").send(`0-${size}`);
   });
 
@@ -47,13 +53,13 @@ export function jobUpdateRoutes(app: FastifyInstance, world: World): void {
     const { state, failure_reason: reason, exit_code: exitCode, output } = parametersOf(update, request);
     void withInterval(reply).header("content-type", "application/json");
     if (state === "running") {
-      engine.heard(job.id);
+      heard(job);
       return reply.code(200).send("200");
     }
     if (state !== "success" && state !== "failed") throw badParameter("state does not have a valid value");
     if (mustSendAgain(job, output)) {
       logs.reset(job.id);
-      engine.heard(job.id);
+      heard(job);
       return reply.code(412).send("412");
     }
     engine.finish(job.id, state === "success" ? { result: "success" } : { result: "failed", reason: failureReasonOf(reason), exitCode });

@@ -2,8 +2,8 @@ import { titleOf } from "../entities/commit-entity.js";
 import type { ShownJob } from "../entities/job-entity.js";
 import { projectUrl } from "../entities/project-entity.js";
 import { isoTime } from "../entities/times.js";
-import { administrator } from "../entities/user.js";
 import { type ProjectVariable, pathOf } from "../records/project.js";
+import { administrator } from "../records/user.js";
 
 /** A variable as runners are given it. */
 export interface JobVariable {

@@ -76,7 +76,7 @@ describe("jobs/request", () => {
     expect(before).toMatchObject({ paused: true, status: "never_contacted", contacted_at: null });
     const answer = await request(world, runner.token);
     expect([answer.status, answer.headers.get("x-gitlab-last-update")]).toEqual([204, expect.stringMatching(/.+/)]);
-    expect((await world.api("GET", `/runners/${runner.id}`)).body).toMatchObject({ status: "online", active: false });
+    expect((await world.api("GET", `/runners/${runner.id}`)).body).toMatchObject({ status: "paused", online: true, active: false });
     await world.api("PUT", `/runners/${runner.id}`, { paused: false });
     const echoed = { last_update: answer.headers.get("x-gitlab-last-update") };
     expect((await request(world, runner.token, echoed)).status).toBe(201);

@@ -18,7 +18,9 @@ function jobTraits({ run, job }: Found, project: Project, projects: Matching["pr
 
 function mayTake(runner: Runner, found: Found, projects: Matching["projects"]): boolean {
   const project = projects.find(String(found.run.pipeline.projectId));
-  return project !== undefined && matches(traitsOf(runner), jobTraits(found, project, projects));
+  if (project === undefined) return false;
+  const job = jobTraits(found, project, projects);
+  return traitsOf(runner).some((traits) => matches(traits, job));
 }
 
 /** Whether a runner that may take the job is online, which GitLab wants to see before it lets a job wait for long. */
