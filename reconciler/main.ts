@@ -15,6 +15,7 @@ import { FireRunnerError } from "./model/errors.js";
 import { fleetSchema } from "./model/fleet.js";
 import type { Service } from "./model/service.js";
 import type { Refusal } from "./model/validation.js";
+import { openStore } from "./open-store.js";
 import { readReadiness } from "./readiness.js";
 import { createSecretResolver, type ResolveSecret } from "./secrets/resolve-secret.js";
 import { createShutdown, type Shutdown } from "./shutdown.js";
@@ -49,13 +50,15 @@ export interface RunningService {
 
 /** The key's file in the state directory. */
 const keyFile = "key";
+/** The embedded store's file there. */
+const storeFile = "store.db";
 
 /** How long each part may take to stop: the loop waits for calls under way, listeners for requests. */
 const deadlinesMs = { loop: 20_000, listener: 8_000, client: 5_000, store: 5_000 } as const;
 
 /**
  * Builds the whole service and starts it. Rejects with `FR-CONFIG` (state directory, key, certificates, addresses, fleet
- * file), `FR-STORE` or `FR-STORE-NEWER`, and then nothing is left running.
+ * file), `FR-STORE`, `FR-STORE-NEWER` or `FR-STORE-SEALED`, and then nothing is left running.
  */
 export async function startService(options: StartServiceOptions): Promise<RunningService> {
   const { service } = options;
@@ -96,7 +99,14 @@ async function build({ service, clock, random, logger, shutdown, resolveSecret }
   const caPem = service.guest.caFile === undefined ? {} : { caPem: readCa(service.guest.caFile) };
   const sealer = createSealer(key);
 
-  const store = openStore(service, stateDir, { clock, random, logger });
+  const store = await openStore(service, {
+    clock,
+    random,
+    resolveSecret,
+    key,
+    defaultPath: stateDir.path(storeFile),
+    onFault: (error) => logger.error({ error, code: error.code }, error.message),
+  });
   shutdown.add("the store", deadlinesMs.store, () => store.stop());
   const metrics = createMetrics();
   shutdown.add("the metrics", deadlinesMs.store, watchStore(store, metrics));
@@ -167,24 +177,19 @@ async function build({ service, clock, random, logger, shutdown, resolveSecret }
 /** A new key for an old store would make its secrets unreadable and its microVMs strangers: that is refused. */
 function keyOf(service: Service, stateDir: StateDir, resolveSecret: ResolveSecret): string {
   if (service.key !== undefined) return resolveSecret(service.key);
-  const storeFile = storeFileOf(service, stateDir);
-  if (!stateDir.has(keyFile) && storeFile !== undefined && existsSync(storeFile)) {
+  const file = storeFileOf(service, stateDir);
+  if (!stateDir.has(keyFile) && file !== undefined && existsSync(file)) {
     throw new FireRunnerError(
       "FR-CONFIG",
-      `the store ${storeFile} exists, but its key ${stateDir.path(keyFile)} does not: bring the key back, or remove the store to begin anew`,
+      `the store ${file} exists, but its key ${stateDir.path(keyFile)} does not: bring the key back, or remove the store to begin anew`,
     );
   }
   return stateDir.secret(keyFile, 32);
 }
 
+/** The embedded store that the service would open; others are not in a file. */
 function storeFileOf({ store }: Service, stateDir: StateDir): string | undefined {
-  return store.kind === "memory" ? undefined : (store.path ?? stateDir.path("store.db"));
-}
-
-function openStore(service: Service, stateDir: StateDir, { clock, random, logger }: Pick<Parts, "clock" | "random" | "logger">): Store {
-  const onFault = (error: FireRunnerError) => logger.error({ error, code: error.code }, error.message);
-  const path = storeFileOf(service, stateDir);
-  return path === undefined ? createMemoryStore({ clock, random, onFault }) : openSqliteStore({ path, clock, random, onFault });
+  return store.kind === "sqlite" ? (store.path ?? stateDir.path(storeFile)) : undefined;
 }
 
 function readCa(file: string): string {

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { countSchema, secretRefSchema } from "./fields.js";
 import { ownerSchema } from "./mark.js";
+import { redisSettingsSchema } from "./redis-settings.js";
 
 const loopback = /^(127(\.\d{1,3}){3}|localhost|\[::1\])$/;
 
@@ -43,8 +44,7 @@ function refuseExposure(
 
 const seconds = (fallback: number) => countSchema.max(86_400).default(fallback);
 
-/** `firerunner.yaml`: what one service process needs to know. Everything but `owner` has a default. */
-export const serviceSchema = z.strictObject({
+const serviceFields = z.strictObject({
   /** Whose microVMs and runners these are: part of every name that hosts and forges see. */
   owner: ownerSchema,
   /** Where the service keeps its own files (store, key, admin token) unless they are given below. */
@@ -53,6 +53,7 @@ export const serviceSchema = z.strictObject({
     .discriminatedUnion("kind", [
       z.strictObject({ kind: z.literal("sqlite"), path: z.string().min(1).optional() }),
       z.strictObject({ kind: z.literal("memory") }),
+      redisSettingsSchema,
     ])
     .default({ kind: "sqlite" }),
   /** The key that seals secrets in the store and signs marks: 64 hex digits. Made in `stateDir` when left out. */
@@ -93,6 +94,13 @@ export const serviceSchema = z.strictObject({
   /** A fleet file that is applied at start. */
   fleetFile: z.string().min(1).optional(),
   telemetry: z.strictObject({ logLevel: z.enum(["debug", "info", "warn", "error"]).default("info") }).prefault({}),
+});
+
+/** `firerunner.yaml`: what one service process needs to know. Everything but `owner` has a default. */
+export const serviceSchema = serviceFields.superRefine(({ store, key }, context) => {
+  if (store.kind !== "redis" || key !== undefined) return;
+  const message = "must be given with a store in Redis: all replicas need the same one";
+  context.addIssue({ code: "custom", path: ["key"], message, input: key });
 });
 export type Service = z.output<typeof serviceSchema>;
 export type ServiceInput = z.input<typeof serviceSchema>;

@@ -8,7 +8,7 @@ export interface Refusal {
 }
 
 /** Fields that hold references to secrets: what stands there may be a secret that was put in its reference's place. */
-const secretFields: ReadonlySet<PropertyKey> = new Set(["token", "secret", "signingToken", "key"]);
+const secretFields: ReadonlySet<PropertyKey> = new Set(["token", "secret", "signingToken", "key", "password", "sentinelPassword"]);
 
 /** The refusals of a zod error in words for people, one for each field. `value` is what was parsed; secrets are not repeated. */
 export function refusals(error: z.ZodError, value: unknown): readonly Refusal[] {
@@ -39,10 +39,13 @@ function explain(issue: z.core.$ZodIssue, value: unknown): readonly Refusal[] {
     return closest.flatMap((inner) => explain({ ...inner, path: [...issue.path, ...inner.path] } as z.core.$ZodIssue, value));
   }
   const found = at(value, issue.path);
-  const repeated = secretFields.has(issue.path.at(-1) ?? "") ? "the value" : JSON.stringify(found);
+  const repeated = secretFields.has(issue.path.at(-1) ?? "") ? "the value" : withoutLogin(JSON.stringify(found));
   const shown = found === undefined ? "is missing" : `${repeated} is refused`;
   return [{ field: path(issue.path), message: `${shown}: ${issue.message}` }];
 }
+
+/** A URL may hold a user and a password: neither is repeated. */
+const withoutLogin = (text: string | undefined): string | undefined => text?.replace(/:\/\/[^/\s"]*@/g, "://***@");
 
 function at(value: unknown, keys: readonly PropertyKey[]): unknown {
   return keys.reduce<unknown>(

@@ -44,3 +44,7 @@ export function createSealer(keyHex: string): Sealer {
     },
   };
 }
+
+/** Tells one key from another, and nothing of the key: a store that several processes write to notes whose it is. */
+export const sealingKeyId = (keyHex: string): string =>
+  Buffer.from(hkdfSync("sha256", Buffer.from(keyHex, "hex"), "", "firerunner/key-id/v1", 12)).toString("hex");
