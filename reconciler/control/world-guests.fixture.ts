@@ -1,5 +1,6 @@
 import { orderFor } from "../guest/order.js";
 import type { GuestReport } from "../model/front-door.js";
+import { isRunning } from "../model/job.js";
 import { isLeaving } from "../model/microvm.js";
 import type { Sealer, Store } from "../store/port.js";
 import type { WorldClock, WorldRandom } from "./world-clock.fixture.js";
@@ -168,9 +169,20 @@ export class WorldGuests {
   private beat(machine: Machine): void {
     this.clock.after(heartbeatMs, () => {
       if (!machine.on) return;
-      if (this.door.isOpen(machine.host)) this.door.hear(machine.record.name);
+      if (this.door.isOpen(machine.host)) {
+        this.door.hear(machine.record.name);
+        this.endWhenTold(machine);
+      }
       this.beat(machine);
     });
+  }
+
+  /** A guest whose time is up ends its runner, which tells the forge at once. */
+  private endWhenTold(machine: Machine): void {
+    const job = this.running.get(machine.uid);
+    if (job === undefined || this.door.store.get("microvm", machine.record.name)?.value.endAskedAt === undefined) return;
+    if (isRunning(job.status)) this.lost.add(job.jobId);
+    this.forge.finish(job, "failed");
   }
 
   /** The machine loses its power, whatever it does. */

@@ -53,9 +53,11 @@ export async function live(seed: number): Promise<World> {
   for (let n = operator.chance(0.3) ? 2 : 0; n > 0; n--)
     world.clock.after(operator.between(0, minute), () => world.forge.push(["vm", "2cpu-2gb"], 2_000, "success"));
   loseTime(world, new WorldRandom(seed ^ 0x7135e));
+  troubleRunners(world, new WorldRandom(seed ^ 0x9a55));
   await world.run(90_000);
   world.thaw();
   world.calmDown();
+  world.forge.runnerLimit = Number.POSITIVE_INFINITY;
   world.undo();
   await world.run(30 * minute, () => isQuiet(world));
   // Whatever was late by then has come.
@@ -76,6 +78,20 @@ function loseTime(world: World, random: WorldRandom): void {
   if (random.chance(0.15)) {
     const byMs = random.pick([-1, 1]) * random.between(100, 3 * minute);
     world.clock.after(random.between(0, minute), () => world.setClock(byMs));
+  }
+}
+
+/**
+ * Now and then the forge's plan allows few runners, or somebody deletes some of ours: not one whose job runs, because when the
+ * store is lost as well nobody knows any more that it does.
+ */
+function troubleRunners(world: World, random: WorldRandom): void {
+  if (random.chance(0.2)) world.forge.runnerLimit = random.between(1, 5);
+  for (let n = random.chance(0.2) ? random.between(1, 3) : 0; n > 0; n--) {
+    world.clock.after(random.between(0, minute), () => {
+      const idle = [...world.forge.runners.values()].find(({ took }) => took.length === 0);
+      if (idle !== undefined) world.forge.runners.delete(idle.runnerId);
+    });
   }
 }
 

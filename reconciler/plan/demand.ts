@@ -8,11 +8,13 @@ import { nextMinute } from "../model/time-zone.js";
 import { retire } from "./advance.js";
 import { classHeldBack } from "./backoff.js";
 import type { Draft } from "./draft.js";
+import { giveBack, mayGiveBack } from "./give-back.js";
 import { type IdleNumbers, idleNumbersAt, idleTarget } from "./idle-target.js";
 import { explain } from "./jobs.js";
 import { staleMs } from "./look.js";
 import { allocateMicrovm, commitMicrovm, newPerPlan } from "./make-microvm.js";
 import { Placement } from "./place.js";
+import { beyondQuota } from "./project-quota.js";
 import { whyNoRunner } from "./runner-limit.js";
 import type { PoolView } from "./snapshot.js";
 import { Supply } from "./supply.js";
@@ -64,8 +66,14 @@ class Demand {
   constructor(private readonly draft: Draft) {
     this.supply = new Supply(draft);
     this.placement = new Placement(draft);
-    for (const job of draft.jobs.values()) {
+    const beyond = beyondQuota(draft, oldestFirst);
+    for (const [key, job] of draft.jobs) {
       if (job.pool === undefined || job.size === undefined) continue;
+      const reason = beyond.get(key);
+      if (reason !== undefined) {
+        explain(draft, job, reason);
+        continue;
+      }
       const own = this.jobsOf({ pool: job.pool, size: job.size });
       if (job.status === "pending") own.waiting.push(job);
       else if (job.readAt > own.lastLeftAt) own.lastLeftAt = job.readAt;
@@ -106,16 +114,21 @@ class Demand {
     const { committed, spare, ended } = this.supply.of(runnerClass);
     for (const vm of committed.slice(waiting.length)) {
       const idleSince = Math.max(vm.assignedAt ?? 0, vm.committedAt ?? vm.allocatedAt, lastLeftAt);
-      if (this.draft.reached(idleSince + surplusMs)) this.letGo(vm);
+      if (!this.draft.reached(idleSince + surplusMs)) continue;
+      if (spare.length < this.wantedIdle(view, runnerClass) && mayGiveBack(this.draft, vm)) this.keepWithoutRunner(vm);
+      else this.letGo(vm);
     }
     const connection = this.draft.connections.get(view.spec.connection)?.spec;
     let covering = committed.length + ended;
     let willRun = covering - committed.filter((vm) => this.draft.identities.get(vm.name)?.state === "wanted").length;
+    let limited = whyNoRunner(this.draft, view.spec.connection);
     for (const job of waiting) {
-      const limited = whyNoRunner(this.draft, view.spec.connection);
       const mayCommit = !view.paused && limited === undefined;
-      const vm = covering > 0 || !mayCommit || connection === undefined ? undefined : spare.shift();
-      if (vm !== undefined && connection !== undefined) this.commit(vm, view.spec, connection);
+      const vm = covering > 0 || !mayCommit || connection === undefined ? undefined : this.nextSpare(spare);
+      if (vm !== undefined && connection !== undefined) {
+        this.commit(vm, view.spec, connection);
+        limited = whyNoRunner(this.draft, view.spec.connection);
+      }
       if (covering > 0 || vm !== undefined) explain(this.draft, job, (willRun > 0 ? undefined : limited) ?? onItsWay(runnerClass));
       else this.unserved.push({ job, view, runnerClass });
       covering -= 1;
@@ -234,13 +247,23 @@ class Demand {
       return;
     }
     const reason = this.make(view, runnerClass, job);
-    if (reason === undefined) explain(this.draft, job, onItsWay(runnerClass));
+    if (reason === undefined) explain(this.draft, job, whyNoRunner(this.draft, view.spec.connection) ?? onItsWay(runnerClass));
     else this.refused.set(key, { view, runnerClass, jobs: [job], reason });
   }
 
   private commit(vm: Microvm, pool: Pool, connection: Connection): void {
     commitMicrovm(this.draft, vm, pool, connection);
     this.supply.commit(vm);
+  }
+
+  /** Takes the next one that may get a runner: a former one of its own must be gone first. */
+  private nextSpare(spare: Microvm[]): Microvm | undefined {
+    const index = spare.findIndex((vm) => !this.draft.identities.has(vm.name));
+    return index < 0 ? undefined : spare.splice(index, 1)[0];
+  }
+
+  private keepWithoutRunner(vm: Microvm): void {
+    this.supply.release(giveBack(this.draft, vm));
   }
 
   private letGo(vm: Microvm): void {

@@ -5,7 +5,22 @@ import type { Identity } from "../model/identity.js";
 import { type Job, jobKey } from "../model/job.js";
 import { macOf } from "../model/mark.js";
 import type { Microvm } from "../model/microvm.js";
-import { aConnectionView, aHost, aHostView, aJob, anIdentity, aPool, aReport, aSnapshot, aVm, now, shownVm } from "./snapshot.fixture.js";
+import { poolRules, refs7or8, rulesOf, withGuarded } from "./generated-pools.fixture.js";
+import { presences } from "./generated-presences.fixture.js";
+import {
+  aConnection,
+  aConnectionView,
+  aHost,
+  aHostView,
+  aJob,
+  anIdentity,
+  aPool,
+  aReport,
+  aSnapshot,
+  aVm,
+  now,
+  shownVm,
+} from "./snapshot.fixture.js";
 import type { EffectState, HostView, ObservedMicrovm, Snapshot } from "./snapshot.js";
 
 const ages = fc.constantFrom(0, 1_000, 8_000, 12_000, 25_000, 65_000, 130_000, 4_000_000);
@@ -34,6 +49,7 @@ function lot(n: number): fc.Arbitrary<Lot> {
     size: fc.constantFrom("small", "large", "unknown"),
     at: ago,
     claimed: fc.boolean(),
+    givenBack: fc.boolean(),
     hasUid: fc.boolean(),
     committed: fc.boolean(),
     runner: fc.constantFrom("wanted", "asked", "ready", "paused", "settled", "idle", "runs", "absent"),
@@ -82,7 +98,7 @@ function lot(n: number): fc.Arbitrary<Lot> {
     };
     return {
       vm,
-      identity: committed ? identityOf(vm, drawn.runner, n, at) : undefined,
+      identity: committed ? identityOf(vm, drawn.runner, n, at) : givenBack(vm, drawn.givenBack, n, at),
       report: claimed ? reportOf(vm, drawn.done, drawn.fault, at) : undefined,
       job: ran
         ? aJob({
@@ -128,6 +144,12 @@ function identityOf(vm: Microvm, runner: string, n: number, at: number): Identit
   return { ...made, pausedAt, runningJobs: { count: runner === "runs" ? 1 : 0, at: pausedAt + 6_000 } };
 }
 
+/** The former runner of a microVM that gave it back before anything of it was delivered. */
+function givenBack(vm: Microvm, isSo: boolean, n: number, at: number): Identity | undefined {
+  const { sealedToken: _token, ...former } = identityOf(vm, "ready", n, at);
+  return isSo && vm.phase !== "allocated" ? { ...former, state: "leaving", pausedAt: at } : undefined;
+}
+
 function reportOf(vm: Microvm, done: number | undefined, fault: GuestReport["fault"], at: number): GuestReport {
   return aReport({
     vm: vm.name,
@@ -149,8 +171,9 @@ const waitingJob = fc
     tags: fc.constantFrom<string[]>(["vm"], ["vm", "large"], ["vm", "2cpu-2gb"], ["vm", "64cpu-2gb"], ["other"], ["nobody"], []),
     queuedAt: ago,
     connection: fc.constantFrom("forge", "forge", "forge", "removed"),
+    of: refs7or8,
   })
-  .map((job) => aJob(job));
+  .map(({ of, ...job }) => aJob({ ...job, ...of }));
 
 function hostView(name: string): fc.Arbitrary<(shown: readonly ObservedMicrovm[]) => HostView> {
   return fc
@@ -180,6 +203,25 @@ function hostView(name: string): fc.Arbitrary<(shown: readonly ObservedMicrovm[]
     });
 }
 
+/** Hints at a few jobs, or at more of one project than are read one by one. */
+const hints = (maxJobId: number, minLength: number, maxLength: number) =>
+  fc
+    .uniqueArray(
+      fc.record({
+        connection: minLength === 0 ? fc.constantFrom("forge", "removed") : fc.constant("forge"),
+        projectId: fc.constant(7),
+        jobId: maybe(fc.integer({ min: 1, max: maxJobId })),
+        firstSeenAt: ago,
+        hookedAt: maybe(ago),
+      }),
+      { minLength, maxLength, selector: (hint) => `${hint.connection}/${hint.jobId}` },
+    )
+    .map((drawn) =>
+      drawn.map(({ jobId, hookedAt, ...hint }): Hint => {
+        return { ...hint, ...(jobId === undefined ? {} : { jobId }), ...(hookedAt === undefined ? {} : { hookedAt }) };
+      }),
+    );
+
 /** Snapshots of every kind that the product may meet, most of them in some trouble. */
 export const snapshots: fc.Arbitrary<Snapshot> = fc
   .record({
@@ -190,27 +232,25 @@ export const snapshots: fc.Arbitrary<Snapshot> = fc
     orphan: fc.constantFrom("none", "none", "ours", "foreign"),
     readAt: maybe(fc.constantFrom(now - 1_000, now - 45_000, now - 90_000)),
     polledAt: maybe(fc.constantFrom(now - 1_000, now - 9_999, now - 45_000)),
+    hookedAt: maybe(ago),
+    newsByPollAt: maybe(ago),
+    projectPolledAt: maybe(ago),
     maxMicrovms: fc.integer({ min: 2, max: 6 }),
     minIdle: fc.integer({ min: 0, max: 2 }),
     paused: fc.boolean(),
     onVmLoss: fc.constantFrom("report" as const, "cancel" as const, "cancel-and-retry" as const),
     otherPriority: fc.integer({ min: -1, max: 1 }),
-    hints: fc.uniqueArray(
-      fc.record({
-        connection: fc.constantFrom("forge", "removed"),
-        projectId: fc.constant(7),
-        jobId: maybe(fc.integer({ min: 1, max: 6 })),
-        firstSeenAt: ago,
-      }),
-      { maxLength: 4, selector: (hint) => `${hint.connection}/${hint.jobId}` },
-    ),
+    hints: fc.oneof({ arbitrary: hints(6, 0, 4), weight: 3 }, { arbitrary: hints(40, 9, 24), weight: 1 }),
     condition: maybe(
       fc.record({
-        of: fc.constantFrom("host" as const, "host-image" as const, "class" as const),
+        of: fc.constantFrom("host" as const, "host-image" as const, "class" as const, "connection" as const),
         until: fc.constantFrom(now - 700_000, now - 1_000, now + 3_000),
         count: fc.integer({ min: 1, max: 12 }),
       }),
     ),
+    presences,
+    rules: poolRules,
+    presenceRunners: fc.constantFrom(true, true, false),
     listeningSince: fc.constantFrom(now, now - 30_000, now - 4_000_000),
   })
   .map((drawn) => {
@@ -224,27 +264,39 @@ export const snapshots: fc.Arbitrary<Snapshot> = fc
     });
     return aSnapshot({
       hosts: views,
-      connections: [aConnectionView({ readAt: drawn.readAt, polledAt: drawn.polledAt })],
-      pools: [
-        {
-          spec: aPool({
-            maxMicrovms: drawn.maxMicrovms,
-            minIdle: drawn.minIdle,
-            idleTimeS: 20,
-            limits: { vcpu: 4, memoryMb: 4096 },
-            onVmLoss: drawn.onVmLoss,
-          }),
-          paused: drawn.paused,
-        },
-        { spec: aPool({ name: "other", tags: ["other"], maxMicrovms: 2, priority: drawn.otherPriority }), paused: false },
+      connections: [
+        aConnectionView({
+          spec: aConnection({ presenceRunners: drawn.presenceRunners }),
+          readAt: drawn.readAt,
+          polledAt: drawn.polledAt,
+          protectedRefs: new Map(drawn.rules.read === undefined ? [] : [[7, drawn.rules.read]]),
+        }),
       ],
+      pools: withGuarded(
+        [
+          {
+            spec: aPool({
+              maxMicrovms: drawn.maxMicrovms,
+              minIdle: drawn.minIdle,
+              idleTimeS: 20,
+              limits: { vcpu: 4, memoryMb: 4096 },
+              onVmLoss: drawn.onVmLoss,
+              ...rulesOf(drawn.rules),
+            }),
+            paused: drawn.paused,
+          },
+          { spec: aPool({ name: "other", tags: ["other"], maxMicrovms: 2, priority: drawn.otherPriority }), paused: false },
+        ],
+        drawn.rules,
+      ),
       jobs: [...waiting, ...lots.flatMap(({ job }) => job ?? [])],
       microvms: lots.map(({ vm }) => vm),
       identities: lots.flatMap(({ identity }) => identity ?? []),
       guestReports: new Map(lots.flatMap(({ report }) => (report === undefined ? [] : [[report.vm, report] as const]))),
       heardAt: new Map(lots.flatMap(({ vm, heardAt }) => (heardAt === undefined ? [] : [[vm.name, heardAt] as const]))),
-      effects: new Map(lots.flatMap(({ effects }) => effects)),
-      hints: drawn.hints.map(({ jobId, ...hint }): Hint => (jobId === undefined ? hint : { ...hint, jobId })),
+      presences: drawn.presences.map(({ presence }) => presence),
+      effects: new Map([...lots, ...drawn.presences].flatMap(({ effects }) => effects)),
+      hints: drawn.hints,
       conditions: drawn.condition === undefined ? [] : [conditionOf(drawn.condition)],
       listeningSince: drawn.listeningSince,
     });
@@ -254,12 +306,13 @@ const subjects = {
   host: { kind: "host", name: "host-a" },
   "host-image": { kind: "host-image", name: "host-a/image" },
   class: { kind: "class", name: "pool/small" },
+  connection: { kind: "connection", name: "forge" },
 } as const;
 
 function conditionOf({ of, until, count }: { of: keyof typeof subjects; until: number; count: number }): Condition {
   return {
     subject: subjects[of],
-    type: of === "class" ? "NoJobTaken" : "CreateFailing",
+    type: of === "class" ? "NoJobTaken" : of === "connection" ? "RunnerLimit" : "CreateFailing",
     status: true,
     reason: "FR-VM-CREATE-FAILED",
     message: "generated",

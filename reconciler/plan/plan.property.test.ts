@@ -2,10 +2,12 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { isFinished, isRunning } from "../model/job.js";
 import { isLeaving, type Microvm } from "../model/microvm.js";
+import { presenceClass } from "../model/presence.js";
 import { applyPlan, planUntilDone } from "./apply-plan.fixture.js";
 import { Draft } from "./draft.js";
 import { snapshots } from "./generated.fixture.js";
 import { plan } from "./plan.js";
+import { protectionOf } from "./protection.js";
 import type { Snapshot } from "./snapshot.js";
 import { countsAgainstPool } from "./supply.js";
 
@@ -56,6 +58,36 @@ describe("a plan", () => {
         const made = created(snapshot, after).filter((vm) => vm.pool === spec.name).length;
         if (made > 0) expect(counted(after, spec.name)).toBeLessThanOrEqual(spec.maxMicrovms);
       }
+    });
+  });
+
+  it("makes no more microVMs for a project than its quota of a pool", () => {
+    always((snapshot) => {
+      const { after } = planUntilDone(snapshot);
+      for (const { spec } of snapshot.pools) {
+        const quota = spec.maxMicrovmsPerProject ?? Number.POSITIVE_INFINITY;
+        const had = after.microvms.filter((vm) => vm.pool === spec.name && vm.job !== undefined && countsAgainstPool(new Draft(after), vm));
+        const mayGet = after.jobs.filter((job) => job.pool === spec.name && job.waitingReason?.code === "FR-WAITING-FOR-MICROVM");
+        for (const projectId of [7, 8]) {
+          const has = had.filter((vm) => vm.job?.split("/")[1] === String(projectId)).length;
+          const promised = mayGet.filter((job) => job.status === "pending" && job.projectId === projectId).length;
+          if (promised > 0) expect(has + promised).toBeLessThanOrEqual(quota);
+        }
+      }
+    });
+  });
+
+  it("maps no job to a pool for protected refs whose ref may be another, and makes its runners for those only", () => {
+    always((snapshot) => {
+      const { after } = planUntilDone(snapshot);
+      const guarded = new Set(after.pools.filter(({ spec }) => spec.accessLevel === "ref_protected").map(({ spec }) => spec.name));
+      for (const job of after.jobs) {
+        if (job.status !== "pending" || !guarded.has(job.pool ?? "")) continue;
+        const view = after.connections.find(({ spec }) => spec.name === job.connection);
+        expect(protectionOf(view, job), `job ${job.jobId}`).toBe(true);
+      }
+      const made = new Set(created(snapshot, after).flatMap((vm) => (guarded.has(vm.pool) ? [vm.name] : [])));
+      for (const identity of after.identities) if (made.has(identity.vm)) expect(identity.protectedOnly).toBe(true);
     });
   });
 
@@ -160,6 +192,32 @@ describe("a plan", () => {
         const neverAsked = identity.attempts === 0 && identity.runnerId === undefined;
         expect(identity.absent === true || neverAsked, `${identity.vm} ${identity.state}`).toBe(true);
       }
+    });
+  });
+
+  it("hears a presence runner only while it is surely paused, and keeps no two that a class needs", () => {
+    always((snapshot) => {
+      for (const effect of plan(snapshot).effects) {
+        if (effect.kind !== "tendPresence" || effect.step !== "contact") continue;
+        expect(snapshot.presences.find(({ name }) => name === effect.presence)?.state).toBe("paused");
+      }
+      const { after } = planUntilDone(snapshot);
+      const kept = after.presences.filter(({ state, unneededSince }) => state !== "leaving" && unneededSince === undefined);
+      expect(new Set(kept.map(presenceClass)).size).toBe(kept.length);
+    });
+  });
+
+  it("asks a forge at its limit for one runner at a time, and begins no more for it meanwhile", () => {
+    always((snapshot) => {
+      const limited = snapshot.conditions.find(({ type }) => type === "RunnerLimit");
+      if (limited === undefined) return;
+      const { after, rounds } = planUntilDone(snapshot);
+      if (!after.conditions.some(({ type }) => type === "RunnerLimit")) return;
+      const asked = rounds.flatMap(({ effects }) =>
+        effects.filter((effect) => effect.kind === "makeRunner" || (effect.kind === "tendPresence" && /make/.test(effect.step))),
+      );
+      expect(asked.length).toBeLessThanOrEqual((limited.until ?? 0) > snapshot.now ? 0 : 1);
+      if ((limited.until ?? 0) > snapshot.now) expect(created(snapshot, after)).toEqual([]);
     });
   });
 

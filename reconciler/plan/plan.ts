@@ -9,8 +9,8 @@ import { mapJobs, pruneJobs } from "./jobs.js";
 import { askForges, askHosts } from "./look.js";
 import { retireRunnerless } from "./lost-runner.js";
 import { adoptOrphans } from "./orphans.js";
-import { tendPresences } from "./presence.js";
 import { judgePools } from "./pool-conditions.js";
+import { choosePresences, tendPresences } from "./presence.js";
 import { removeIdentities, removeMicrovms } from "./remove.js";
 import { sendEffects } from "./send.js";
 import type { Snapshot } from "./snapshot.js";
@@ -28,6 +28,7 @@ export function plan(snapshot: Snapshot): Plan {
   // What is true comes first, then what leaves, then what is wanted, then what is sent.
   adoptOrphans(draft);
   mapJobs(draft);
+  choosePresences(draft);
   advanceMicrovms(draft);
   retireRunnerless(draft);
   retireStrays(draft);

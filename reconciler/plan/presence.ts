@@ -22,7 +22,7 @@ const newPerPlan = 64;
  * would cost calls for nothing, so jobs that are served soon get none. It never counts as supply, and never takes a job: it
  * is heard only while the forge has confirmed that it is paused.
  */
-export function tendPresences(draft: Draft): void {
+export function choosePresences(draft: Draft): void {
   const needed = neededClasses(draft);
   for (const presence of draft.presences.values()) {
     if (presence.state === "leaving") continue;
@@ -41,6 +41,10 @@ export function tendPresences(draft: Draft): void {
     }
     made += make(draft, runnerClass) ? 1 : 0;
   }
+}
+
+/** Takes every presence runner one step further. */
+export function tendPresences(draft: Draft): void {
   for (const presence of draft.presences.values()) stepOn(draft, presence);
 }
 
@@ -113,7 +117,6 @@ function make(draft: Draft, { pool, size }: RunnerClass): boolean {
   return true;
 }
 
-/** Takes a presence runner one step further. */
 function stepOn(draft: Draft, presence: Presence): void {
   const { name, connection, state, attempts, heardAt } = presence;
   if (draft.isInFlight(`presence:${name}`)) return;
