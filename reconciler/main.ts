@@ -21,12 +21,11 @@ import { createSecretResolver, type ResolveSecret } from "./secrets/resolve-secr
 import { createShutdown, type Shutdown } from "./shutdown.js";
 import { openStateDir, type StateDir } from "./state-dir.js";
 import { adminTokenFile, adminUrlFile } from "./state-files.js";
-import { createMemoryStore } from "./store/memory/memory-store.js";
 import type { Store } from "./store/port.js";
 import { createSealer } from "./store/sealer.js";
-import { openSqliteStore } from "./store/sqlite/sqlite-store.js";
 import { createLogger, type Logger } from "./telemetry/logger.js";
 import { createMetrics } from "./telemetry/metrics.js";
+import { watchQueues } from "./telemetry/watch-queues.js";
 import { watchStore } from "./telemetry/watch-store.js";
 import { checkYaml, readYamlFile, refusedInFile } from "./yaml-file.js";
 
@@ -110,11 +109,14 @@ async function build({ service, clock, random, logger, shutdown, resolveSecret }
   shutdown.add("the store", deadlinesMs.store, () => store.stop());
   const metrics = createMetrics();
   shutdown.add("the metrics", deadlinesMs.store, watchStore(store, metrics));
+  shutdown.add("the metrics of queues", deadlinesMs.store, watchQueues(store, metrics, clock));
   shutdown.add("the event log", deadlinesMs.store, logEvents(store, logger));
   const declarations = createDeclarations({ store, clock });
   if (service.fleetFile !== undefined) await applyFleetFile(service.fleetFile, declarations, logger);
 
-  const forge = createGitLabForge({ clock, random, resolveSecret });
+  const onRequest = (connection: string, outcome: string) => metrics.forgeRequest(connection, outcome);
+  const forge = createGitLabForge({ clock, random, resolveSecret, onRequest });
+  metrics.countBudgets(() => forge.budgets());
   shutdown.add("the forge client", deadlinesMs.client, () => forge.stop());
   const flintlock = createGrpcFlintlock({ clock, random, resolveSecret });
   shutdown.add("the host client", deadlinesMs.client, () => flintlock.stop());
@@ -211,11 +213,17 @@ async function applyFleetFile(path: string, declarations: Declarations, logger: 
 }
 
 function controlSettings({ owner, schedules, listeners }: Service, random: Random): ControlSettings {
-  const { pollS, listHostsS, sweepS, settleS } = schedules;
+  const { pollS, pollHealthyS, listHostsS, sweepS, settleS } = schedules;
   return {
     owner,
     holder: `${owner}-${random.hex(8)}`,
     publicUrl: listeners.public.url,
-    schedules: { pollMs: pollS * 1000, listHostsMs: listHostsS * 1000, sweepMs: sweepS * 1000, settleMs: settleS * 1000 },
+    schedules: {
+      pollMs: pollS * 1000,
+      pollHealthyMs: pollHealthyS * 1000,
+      listHostsMs: listHostsS * 1000,
+      sweepMs: sweepS * 1000,
+      settleMs: settleS * 1000,
+    },
   };
 }

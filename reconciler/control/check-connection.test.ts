@@ -22,7 +22,7 @@ async function aCheck(publicUrl: string | undefined) {
   const store = createMemoryStore({ clock, random: new WorldRandom(1) });
   const lease = await store.acquireLease("test", 60_000);
   const soft = new SoftState();
-  const schedules = { pollMs: 1, listHostsMs: 1, sweepMs: 1, settleMs: 1 };
+  const schedules = { pollMs: 1, pollHealthyMs: 1, listHostsMs: 1, sweepMs: 1, settleMs: 1 };
   return {
     soft,
     events: () => store.events({ after: 0, limit: 100 }).map(({ type }) => type),

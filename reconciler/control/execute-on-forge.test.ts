@@ -52,7 +52,7 @@ async function carryOut(effect: Effect, answers: Partial<ForgePort>, records: re
     sealer: { seal: (text: string) => `sealed:${text}` },
     random: new WorldRandom(2),
   } as unknown as ControlPorts;
-  const settings = { owner: "owner", holder: "test", schedules: { pollMs: 1, listHostsMs: 1, sweepMs: 1, settleMs: 1 } };
+  const settings = { owner: "owner", holder: "test", schedules: { pollMs: 1, pollHealthyMs: 1, listHostsMs: 1, sweepMs: 1, settleMs: 1 } };
   const writes = new LeaderWrites(store, lease?.epoch ?? "", () => {});
   await execute(effect, { ports, settings, soft: new SoftState(), writes });
   return {
@@ -99,13 +99,13 @@ describe("reading a job", () => {
 
 describe("polling", () => {
   it("looks one by one at what is no longer waiting or running", async () => {
-    const activeJobs = async () => ({ jobs: [told({ jobId: 2 })], projectIds: [7] });
+    const activeJobs = async () => ({ jobs: [told({ jobId: 2 })], projectIds: [7], unread: [] });
     const { hints } = await carryOut({ kind: "poll", connection: "forge" }, { activeJobs }, [job(aJob()), job(aJob({ jobId: 2 }))]);
     expect(hints.map(({ key }) => key)).toEqual(["forge/7/1"]);
   });
 
   it("says nothing about projects that were not read", async () => {
-    const activeJobs = async () => ({ jobs: [], projectIds: [] });
+    const activeJobs = async () => ({ jobs: [], projectIds: [], unread: [] });
     expect((await carryOut({ kind: "poll", connection: "forge" }, { activeJobs }, [job(aJob())])).hints).toEqual([]);
   });
 });

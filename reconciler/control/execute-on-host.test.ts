@@ -57,7 +57,7 @@ async function carryOut(
   const soft = new SoftState();
   const context = {
     ports: { store, clock, flintlock, guest: { bootMetadata: () => ({}) } } as unknown as ControlPorts,
-    settings: { owner: "owner", holder: "test", schedules: { pollMs: 1, listHostsMs: 1, sweepMs: 1, settleMs: 1 } },
+    settings: { owner: "owner", holder: "test", schedules: { pollMs: 1, pollHealthyMs: 1, listHostsMs: 1, sweepMs: 1, settleMs: 1 } },
     soft,
     writes: new LeaderWrites(store, lease?.epoch ?? "", () => {}),
   };

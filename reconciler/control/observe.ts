@@ -23,6 +23,9 @@ export function observe(from: ObserveFrom): Snapshot {
   const now = from.clock.now();
   soft.prune(now);
   const microvms = values(store, "microvm");
+  const hints = values(store, "hint");
+  // Webhooks may arrive at another replica: their hints tell of it to whoever leads.
+  for (const { connection, hookedAt } of hints) if (hookedAt !== undefined) soft.polls.noteHooked(connection, Math.min(hookedAt, now));
   const heardAt = new Map<string, number>();
   for (const vm of microvms) {
     const heard = vm.claimedAt === undefined ? undefined : guest.lastHeardAt(vm.name);
@@ -48,7 +51,12 @@ export function observe(from: ObserveFrom): Snapshot {
       const { readAt, polledAt, sweptAt, checked } = soft.forgeReads(spec.name);
       // Records are never changed in place: another specification is another object.
       const checkedAt = checked?.spec === spec ? checked.at : undefined;
-      return { spec, readAt, polledAt, sweptAt, checkedAt, protectedRefs: soft.protectedRefsOf(spec.name) };
+      return {
+        ...{ spec, readAt, polledAt, sweptAt, checkedAt, protectedRefs: soft.protectedRefsOf(spec.name) },
+        projectsPolledAt: soft.polls.projectsPolledAt(spec.name),
+        hookedAt: soft.polls.hookedAt(spec.name),
+        newsByPollAt: soft.polls.newsByPollAt(spec.name),
+      };
     }),
     pools: values(store, "pool")
       .toSorted((a, b) => a.order - b.order)
@@ -56,7 +64,7 @@ export function observe(from: ObserveFrom): Snapshot {
         const told = operations.filter(({ subject }) => subject.kind === "pool" && subject.name === spec.name);
         return { spec, paused: told.length > 0, draining: told.some(({ operation }) => operation === "drain") };
       }),
-    hints: values(store, "hint"),
+    hints,
     jobs: values(store, "job"),
     microvms,
     identities: values(store, "identity"),

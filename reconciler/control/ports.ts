@@ -12,6 +12,8 @@ export interface LoopObserver {
   pass(durationMs: number, decisions: number, effects: number): void;
   effect(effect: Effect, outcome: "ok" | "failed", durationMs: number, error?: FireRunnerError): void;
   fault(error: FireRunnerError): void;
+  /** A poll was the first to tell of so many things that webhooks should have told before. */
+  foundByPolling(connection: string, count: number): void;
 }
 
 /** Everything that the loop reaches the outside through. */

@@ -1,10 +1,14 @@
 import type { Connection } from "../model/connection.js";
-import type { EffectState, HostObservation, ObservedMicrovm } from "../plan/snapshot.js";
+import type { EffectState, HostObservation, ObservedMicrovm, ProtectedRefsRead } from "../plan/snapshot.js";
+import { PollMemory } from "./poll-memory.js";
 
 const firstBackoffMs = 500;
 const longestBackoffMs = 30_000;
 /** No list takes longer than this from question to answer. */
 const longestListMs = 300_000;
+
+/** Lists of protected refs that nobody asked for again for so long are of no use any more. */
+const protectedRefsMs = 3_600_000;
 
 /** When a forge was read for what. */
 export interface ForgeReads {
@@ -21,6 +25,8 @@ export class SoftState {
   /** Hosts that could not be read when they were asked last, and why. */
   readonly failedReads = new Map<string, { readonly code: string; readonly message: string }>();
   readonly effects = new Map<string, EffectState>();
+  readonly polls = new PollMemory();
+  private readonly protectedRefs = new Map<string, Map<number, ProtectedRefsRead>>();
   private readonly absentAt = new Map<string, number>();
   private readonly reads = new Map<string, ForgeReads>();
   private readonly attempts = new Map<string, number>();
@@ -31,6 +37,15 @@ export class SoftState {
 
   noteForgeRead(connection: string, read: ForgeReads): void {
     this.reads.set(connection, { ...this.reads.get(connection), ...read });
+  }
+
+  /** What is known of the protected refs of a connection's projects. */
+  protectedRefsOf(connection: string): ReadonlyMap<number, ProtectedRefsRead> {
+    return this.protectedRefs.get(connection) ?? new Map();
+  }
+
+  noteProtectedRefs(connection: string, projectId: number, read: ProtectedRefsRead): void {
+    this.protectedRefs.set(connection, new Map(this.protectedRefsOf(connection)).set(projectId, read));
   }
 
   /** The connection's jobs are to be read as if they never were. */
@@ -52,6 +67,8 @@ export class SoftState {
   setBack(now: number): void {
     this.hosts.clear();
     this.reads.clear();
+    this.polls.setBack();
+    this.protectedRefs.clear();
     for (const [key, state] of this.effects) {
       if (state.state === "backing-off") this.effects.set(key, { ...state, until: Math.min(state.until, now + longestBackoffMs) });
     }
@@ -99,6 +116,7 @@ export class SoftState {
 
   /** Forgets rests and absences that are over, so that the maps hold only what matters. */
   prune(now: number): void {
+    this.polls.prune(now);
     for (const [key, state] of this.effects) {
       if (state.state === "backing-off" && state.until + longestBackoffMs < now) this.succeed(key);
     }
@@ -106,6 +124,10 @@ export class SoftState {
       // They are in the order in which they were noted.
       if (at + longestListMs >= now) break;
       this.absentAt.delete(key);
+    }
+    for (const [connection, known] of this.protectedRefs) {
+      const kept = [...known].filter(([, { at }]) => at + protectedRefsMs >= now);
+      if (kept.length < known.size) this.protectedRefs.set(connection, new Map(kept));
     }
   }
 }

@@ -92,7 +92,13 @@ export class WorldForge implements ForgePort {
 
   // What happens in the forge.
 
-  push(tags: readonly string[], durationMs: number, outcome: "success" | "failed", retryOf?: WorldJob, origin: Origin = retryOf ?? usual): WorldJob {
+  push(
+    tags: readonly string[],
+    durationMs: number,
+    outcome: "success" | "failed",
+    retryOf?: WorldJob,
+    origin: Origin = retryOf ?? usual,
+  ): WorldJob {
     const jobId = ++this.ids;
     const { projectId, ref, refIsTag } = origin;
     const job: WorldJob = {
@@ -205,7 +211,7 @@ export class WorldForge implements ForgePort {
     await this.travel();
     const jobs = [...this.jobs.values()].filter((job) => job.status === "pending" || isRunning(job.status)).map(tell);
     await this.answer();
-    return { jobs, projectIds: [7, 8] };
+    return { jobs, projectIds: [7, 8], unread: [] };
   }
 
   async cancelJob(_connection: Connection, _projectId: number, jobId: number, force: boolean): Promise<ForgeJob | undefined> {

@@ -164,9 +164,10 @@ export class World {
           },
           effect: (effect, outcome) => this.note(`${effect.kind} ${JSON.stringify(effect)} ${outcome}`),
           fault: (error) => this.violate(`a pass failed: ${error.stack}`),
+          foundByPolling: () => {},
         },
       },
-      { owner, holder, schedules: { pollMs: 10_000, listHostsMs: 10_000, sweepMs: 60_000, settleMs: 5_000 } },
+      { owner, holder, schedules: { pollMs: 10_000, pollHealthyMs: 60_000, listHostsMs: 10_000, sweepMs: 60_000, settleMs: 5_000 } },
     );
     this.processes.push({ loop, startedAt: this.clock.now(), heard, life });
     this.note(`${holder} starts`);
@@ -302,7 +303,7 @@ export class World {
     if (this.open().length === 0) return;
     const hint = { connection: aConnection().name, projectId: job.projectId, jobId: job.jobId };
     const key = hintKey(hint);
-    const value = this.store.get("hint", key)?.value ?? { ...hint, firstSeenAt: this.now() };
+    const value = { ...hint, firstSeenAt: this.store.get("hint", key)?.value.firstSeenAt ?? this.now(), hookedAt: this.now() };
     void this.store.commit({ writes: [{ kind: "hint", key, value, expect: "any" }] });
   }
 }

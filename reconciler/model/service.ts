@@ -83,6 +83,8 @@ const serviceFields = z.strictObject({
     .strictObject({
       /** How often each forge is asked for its waiting and running jobs. */
       pollS: seconds(10),
+      /** How often while webhooks tell of everything. */
+      pollHealthyS: seconds(60),
       /** How often each host is asked for its microVMs. */
       listHostsS: seconds(10),
       /** How often forges are searched for runners that nobody needs. */

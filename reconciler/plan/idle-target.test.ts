@@ -152,14 +152,14 @@ describe("the plan", () => {
     const quiet = aSnapshot({ now: at, hosts, connections, pools: [{ spec: pool, paused: false }] });
     expect(planUntilDone(quiet).after.microvms).toHaveLength(0);
     expect(nextMinute(at)).toBe(at + 10_000);
-    const wakeAt = plan({ ...quiet, schedules: { pollMs: day, listHostsMs: day, sweepMs: day, settleMs: 1 } }).wakeAt;
+    const wakeAt = plan({ ...quiet, schedules: { pollMs: day, pollHealthyMs: day, listHostsMs: day, sweepMs: day, settleMs: 1 } }).wakeAt;
     expect(wakeAt).toBeLessThanOrEqual(at + 10_000);
     expect(planUntilDone({ ...quiet, now: at + 10_000 }).after.microvms).toHaveLength(2);
   });
 
   it("is not woken every minute for a pool without policies", () => {
     const { pools, ...rest } = aSnapshot();
-    const schedules = { pollMs: day, listHostsMs: day, sweepMs: day, settleMs: 1 };
+    const schedules = { pollMs: day, pollHealthyMs: day, listHostsMs: day, sweepMs: day, settleMs: 1 };
     const wakeOf = (spec: ReturnType<typeof aPool>) => plan({ ...rest, schedules, pools: pools.map((view) => ({ ...view, spec })) }).wakeAt;
     expect(wakeOf(aPool()) ?? day * 1e6).toBeGreaterThan(rest.now + minute);
     expect(wakeOf(aPool({ idlePolicies: [{ periods: ["* 8-9 * * *"] }] }))).toBeLessThanOrEqual(rest.now + minute);

@@ -14,18 +14,13 @@ const aVerdict = (reason: string, name = "forge") => ({
   observedAt: now,
   count: 0,
 });
-const hint = (jobId?: number, firstSeenAt = now - 10) => ({
-  connection: "forge",
-  projectId: 7,
-  firstSeenAt,
-  ...(jobId === undefined ? {} : { jobId }),
-});
 
 describe("reading", () => {
   it("asks for nothing before its time, and wakes for the first of them", () => {
     const { effects, wakeAt } = decide({});
     expect(effects).toEqual([]);
-    expect(wakeAt).toBe(now + 9_000);
+    expect(wakeAt).toBeGreaterThanOrEqual(now + 7_000);
+    expect(wakeAt).toBeLessThanOrEqual(now + 9_000);
   });
 
   it.each<[string, Partial<Snapshot>, string[]]>([
@@ -60,7 +55,7 @@ describe("reading", () => {
   });
 
   it("does not wait for a rare poll while a job waits on a forge that goes unread", () => {
-    const schedules = { ...aSnapshot().schedules, pollMs: 3_600_000 };
+    const schedules = { ...aSnapshot().schedules, pollMs: 3_600_000, listHostsMs: 3_600_000 };
     const connections = [aConnectionView({ readAt: now - 30_000, polledAt: now - 30_000 })];
     expect(kinds({ schedules, connections })).toEqual([]);
     expect(kinds({ schedules, connections, jobs: [aJob({ tags: ["nobody"] })] })).toEqual(["poll"]);
@@ -76,30 +71,5 @@ describe("reading", () => {
     const decided = decide({ connections: [aConnectionView({ polledAt: now - 10_000 })], effects });
     expect(decided.effects).toEqual([]);
     expect(decided.wakeAt).toBe(now + 700);
-  });
-});
-
-describe("hints", () => {
-  it("have their job read, or their project polled", () => {
-    expect(decide({ hints: [hint(5), hint()] }).effects).toEqual([
-      { kind: "readJob", connection: "forge", projectId: 7, jobId: 5 },
-      { kind: "poll", connection: "forge", projectId: 7 },
-    ]);
-  });
-
-  it("are followed two hundred and fifty-six at a time", () => {
-    const under = Array.from({ length: 254 }, (_, n) => [`readJob:forge/7/${n + 1}`, { state: "in-flight" }] as const);
-    const hints = Array.from({ length: 300 }, (_, n) => hint(n + 1));
-    expect(decide({ hints, effects: new Map(under) }).effects).toHaveLength(2);
-  });
-
-  it.each([
-    ["their connection is not declared", { ...hint(1), connection: "removed" }],
-    ["their job is over", hint(9)],
-    ["they could not be followed for an hour", hint(2, now - 3_600_001)],
-  ])("are dropped when %s", (_what, given) => {
-    const { decisions, effects } = decide({ hints: [given], jobs: [aJob({ jobId: 9, status: "success", finishedAt: now - 10 })] });
-    expect(decisions).toMatchObject([{ kind: "hint", value: null }]);
-    expect(effects).toEqual([]);
   });
 });

@@ -1,13 +1,10 @@
 import { conditionKey } from "../model/condition.js";
-import { isFinished } from "../model/job.js";
 import type { Draft } from "./draft.js";
+import { followHints } from "./hints.js";
+import { pollIntervalMs } from "./poll-interval.js";
 
-/** How many reads of one forge's jobs are handed out and not answered: enough to last until the next pass. */
-const readsPerConnection = 256;
 /** How soon a host is listed again while a Create's answer is in doubt. */
 const doubtMs = 1_000;
-/** A hint that could not be followed for this long is given up: polls look at everything that is still active. */
-const hintLifeMs = 3_600_000;
 /** How often a connection's credential and webhook are checked, and how often while its credential is of no use. */
 const checkMs = 600_000;
 const checkUnusableMs = 60_000;
@@ -33,10 +30,11 @@ export function askForges(draft: Draft): void {
   followHints(draft);
   const waiting = new Set<string>();
   for (const job of draft.jobs.values()) if (job.status === "pending") waiting.add(job.connection);
-  const { pollMs, sweepMs } = draft.snapshot.schedules;
-  for (const { spec, readAt, polledAt, sweptAt, checkedAt } of draft.snapshot.connections) {
-    const name = spec.name;
-    const due = polledAt === undefined || draft.toPoll.has(name) || draft.reached(polledAt + pollMs);
+  const { sweepMs } = draft.snapshot.schedules;
+  for (const view of draft.snapshot.connections) {
+    const { readAt, polledAt, sweptAt, checkedAt } = view;
+    const { name } = view.spec;
+    const due = polledAt === undefined || draft.toPoll.has(name) || draft.reached(polledAt + pollIntervalMs(draft, view));
     // Nothing is made for a forge that goes unread, and something waits there: rare polls are not waited for.
     const unread = waiting.has(name) && draft.reached((readAt ?? draft.now) + staleMs / 2);
     if (due || unread) draft.begin({ kind: "poll", connection: name });
@@ -50,35 +48,4 @@ export function askForges(draft: Draft): void {
 function checkEveryMs(draft: Draft, name: string): number {
   const usable = draft.conditions.get(conditionKey({ subject: { kind: "connection", name }, type: "Usable" }));
   return usable?.status === false && usable.reason !== "Unknown" ? checkUnusableMs : checkMs;
-}
-
-function followHints(draft: Draft): void {
-  if (draft.snapshot.hints.length === 0) return;
-  const reads = readsUnderWay(draft);
-  for (const hint of draft.snapshot.hints) {
-    const { connection, projectId, jobId, firstSeenAt } = hint;
-    const known = jobId === undefined ? undefined : draft.jobs.get(`${connection}/${projectId}/${jobId}`);
-    const isOld = draft.now - firstSeenAt > hintLifeMs;
-    if (!draft.connections.has(connection) || isOld || (known !== undefined && isFinished(known.status))) {
-      draft.dropHint(hint);
-      continue;
-    }
-    if (jobId === undefined) {
-      draft.begin({ kind: "poll", connection, projectId });
-      continue;
-    }
-    const reading = reads.get(connection) ?? 0;
-    if (reading >= readsPerConnection) continue;
-    if (draft.begin({ kind: "readJob", connection, projectId, jobId })) reads.set(connection, reading + 1);
-  }
-}
-
-function readsUnderWay(draft: Draft): Map<string, number> {
-  const reads = new Map<string, number>();
-  for (const [key, state] of draft.snapshot.effects) {
-    if (state.state !== "in-flight" || !key.startsWith("readJob:")) continue;
-    const connection = key.slice("readJob:".length, key.indexOf("/"));
-    reads.set(connection, (reads.get(connection) ?? 0) + 1);
-  }
-  return reads;
 }

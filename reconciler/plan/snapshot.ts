@@ -7,8 +7,8 @@ import type { Image } from "../model/image.js";
 import type { Job } from "../model/job.js";
 import type { Microvm } from "../model/microvm.js";
 import type { Pool } from "../model/pool.js";
-import type { ProtectedRefs } from "../model/protected-refs.js";
 import type { Presence } from "../model/presence.js";
+import type { ProtectedRefs } from "../model/protected-refs.js";
 
 /** A microVM that a host showed, with the owner's mark when it carries a true one. */
 export interface ObservedMicrovm {
@@ -44,9 +44,7 @@ export interface HostView {
 }
 
 /** When a project's protected branches and tags were asked for last, and what they are or why they may not be read. */
-export type ProtectedRefsRead =
-  | { readonly at: number; readonly refs: ProtectedRefs }
-  | { readonly at: number; readonly refused: string };
+export type ProtectedRefsRead = { readonly at: number; readonly refs: ProtectedRefs } | { readonly at: number; readonly refused: string };
 
 export interface ConnectionView {
   readonly spec: Connection;
@@ -54,6 +52,11 @@ export interface ConnectionView {
   readonly readAt: number | undefined;
   /** When the last complete reading of its waiting and running jobs began. */
   readonly polledAt: number | undefined;
+  /** When the last reading of each single project began, where one was read by itself. */
+  readonly projectsPolledAt: ReadonlyMap<number, number>;
+  /** When a webhook told of something last, and when a poll was the first to tell of what a webhook should have told before. */
+  readonly hookedAt: number | undefined;
+  readonly newsByPollAt: number | undefined;
   /** When its runners were searched for leftovers last. */
   readonly sweptAt: number | undefined;
   /** When it was checked last, as it is declared now, what its credential may do and how its webhook stands. */
@@ -75,6 +78,8 @@ export type EffectState = { readonly state: "in-flight" } | { readonly state: "b
 
 export interface Schedules {
   readonly pollMs: number;
+  /** How often while webhooks tell of everything. */
+  readonly pollHealthyMs: number;
   readonly listHostsMs: number;
   readonly sweepMs: number;
   readonly settleMs: number;

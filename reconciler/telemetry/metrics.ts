@@ -1,4 +1,6 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import { createForgeMetrics, type ForgeMetrics } from "./forge-metrics.js";
+import { createQueueMetrics, type QueueMetrics } from "./queue-metrics.js";
 
 /** How many microVMs are in a phase of a pool. */
 export interface VmCount {
@@ -20,7 +22,7 @@ export interface UnmatchedCount {
 }
 
 /** What the service counts and measures; one instance per service, nothing is global. */
-export interface Metrics {
+export interface Metrics extends ForgeMetrics, QueueMetrics {
   /** `firerunner_jobs_total`: a job that the forge calls finished. */
   jobFinished(status: string): void;
   /** `firerunner_jobs_lost_total`: a job that the forge says runs, while its microVM is lost. */
@@ -29,8 +31,6 @@ export interface Metrics {
   vmCreated(durationS: number): void;
   /** `firerunner_job_duration_seconds`: from start to finish, by the forge's clock. */
   jobRan(durationS: number): void;
-  /** `firerunner_webhooks_total`. */
-  webhook(connection: string, outcome: string): void;
   /** `firerunner_reconcile_duration_seconds`: one pass of the loop. */
   reconciled(durationS: number): void;
   /** `firerunner_effects_total`: one call to a host or forge that a plan asked for. */
@@ -106,12 +106,6 @@ export function createMetrics(): Metrics {
     buckets: [1, 5, 10, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14_400],
     registers,
   });
-  const webhooks = new Counter({
-    name: "firerunner_webhooks_total",
-    help: "Webhooks by connection and what became of them.",
-    labelNames: ["connection", "outcome"],
-    registers,
-  });
   const reconcile = new Histogram({
     name: "firerunner_reconcile_duration_seconds",
     help: "Seconds that one pass of the loop took.",
@@ -125,11 +119,12 @@ export function createMetrics(): Metrics {
     registers,
   });
   return {
+    ...createForgeMetrics(registry),
+    ...createQueueMetrics(registry),
     jobFinished: (status) => jobs.inc({ status }),
     jobLost: (pool, policy) => lostJobs.inc({ pool, policy }),
     vmCreated: (durationS) => vmCreation.observe(durationS),
     jobRan: (durationS) => jobDuration.observe(durationS),
-    webhook: (connection, outcome) => webhooks.inc({ connection, outcome }),
     reconciled: (durationS) => reconcile.observe(durationS),
     effect: (effect, outcome) => effects.inc({ effect, outcome }),
     countVms(source) {

@@ -65,7 +65,7 @@ async function world(shape: FleetShape): Promise<PassWorld> {
   if (spec === undefined) throw new Error("the fleet has no connection");
   soft.noteForgeRead(spec.name, { readAt: now - 1_000, polledAt: now - 1_000, sweptAt: now - 1_000, checked: { at: now - 1_000, spec } });
   const guest: GuestPort = { bootMetadata: () => ({}), readMark: () => undefined, lastHeardAt: () => now - 5_000 };
-  const schedules = { pollMs: 10_000, listHostsMs: 10_000, sweepMs: 60_000, settleMs: 5_000 };
+  const schedules = { pollMs: 10_000, pollHealthyMs: 60_000, listHostsMs: 10_000, sweepMs: 60_000, settleMs: 5_000 };
   const from = { store, soft, guest, clock, random, owner, listeningSince: now - 3_600_000, schedules };
   // What is judged of hosts is written once; from then on it stands.
   const conditions = plan(observe(from)).decisions.flatMap((decided) =>

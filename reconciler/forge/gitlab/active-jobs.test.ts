@@ -87,7 +87,7 @@ describe("the active jobs of a project", () => {
   it("are none for a project that was asked for by name and is not known, but its own project must be known", async () => {
     const { gitlab, forge, connection } = await startWorld();
     gitlab.script(`GET ${jobsPath(380)}`, { status: 404, json: { message: "404 Project Not Found" } });
-    expect(await forge.activeJobs(connection({ groupId: 5 }), 380)).toEqual({ jobs: [], projectIds: [380] });
+    expect(await forge.activeJobs(connection({ groupId: 5 }), 380)).toEqual({ jobs: [], projectIds: [380], unread: [] });
     await expect(forge.activeJobs(connection())).rejects.toMatchObject({
       code: "FR-FORGE-NOT-FOUND",
       message: expect.stringContaining("404 Project Not Found; it does not exist, or the token may not see it"),

@@ -4,7 +4,7 @@ import type { ActiveJobs } from "../port.js";
 import type { CallBounds } from "./calls.js";
 import type { Client } from "./client.js";
 import { type Attempt, attempted } from "./failure.js";
-import { callGitLab, type GitLabCalls, known } from "./gitlab-calls.js";
+import { callGitLab, type GitLabCalls, isNotFound, refusedWith } from "./gitlab-calls.js";
 import { type ProjectJobs, readActiveJobs } from "./job-calls.js";
 import type { ScopeProjects } from "./scope-projects.js";
 
@@ -21,6 +21,7 @@ export function activeJobs(
   const { scope } = connection;
   const own = "projectId" in scope ? scope.projectId : undefined;
   const one = projectId ?? own;
+  if (projectId !== undefined) projects.noted(connection, projectId);
   const what = one === undefined ? "reading the active jobs of its projects" : `reading the active jobs of project ${one}`;
   return callGitLab(
     gitlab,
@@ -30,13 +31,25 @@ export function activeJobs(
     gitlab.limits.longCallMs,
     async (client, attempt, bounds) => {
       if (one === undefined) return ofScope(gitlab, projects, client, attempt, bounds);
-      const reading = readActiveJobs(gitlab, client, attempt, one);
-      // That the connection's own project is not known is a fault; any other may have been removed, and then has no jobs.
-      const read = one === own ? await reading : ((await known(reading)) ?? { jobs: [], complete: true });
-      return { jobs: read.jobs, projectIds: read.complete ? [one] : [] };
+      return ofProject(gitlab, client, attempt, one, one === own);
     },
-    "background",
+    // One that is asked for by name is read in place of its many jobs, one by one.
+    projectId === undefined ? "background" : "hot",
   );
+}
+
+async function ofProject(gitlab: GitLabCalls, client: Client, attempt: Attempt, projectId: number, isOwn: boolean): Promise<ActiveJobs> {
+  try {
+    const read = await readActiveJobs(gitlab, client, attempt, projectId);
+    return read.complete
+      ? { jobs: read.jobs, projectIds: [projectId], unread: [] }
+      : { jobs: read.jobs, projectIds: [], unread: [cut(gitlab, projectId)] };
+  } catch (caught) {
+    // That the connection's own project is not known is a fault; any other may have been removed, and then has no jobs.
+    if (isOwn || concernsAll(caught)) throw caught;
+    if (isNotFound(caught)) return { jobs: [], projectIds: [projectId], unread: [] };
+    return { jobs: [], projectIds: [], unread: [refused(projectId, caught)] };
+  }
 }
 
 async function ofScope(
@@ -48,7 +61,7 @@ async function ofScope(
 ): Promise<ActiveJobs> {
   const waiting = [...(await projects.next(client, attempt))];
   const read = new Map<number, ProjectJobs>();
-  const faults: unknown[] = [];
+  const faults = new Map<number, unknown>();
   let given = false;
 
   const worker = async () => {
@@ -60,18 +73,33 @@ async function ofScope(
       try {
         read.set(projectId, await readActiveJobs(gitlab, client, attempt, projectId));
       } catch (caught) {
-        faults.push(caught);
+        faults.set(projectId, caught);
         given ||= concernsAll(caught);
       }
     }
   };
   await Promise.all(Array.from({ length: gitlab.limits.projectsAtOnce }, worker));
-  // Projects without CI or without access for the token are left out; but when none was read, nothing is known.
-  if (read.size === 0 && faults.length > 0) throw faults.find(concernsAll) ?? faults[0];
+  // Projects without CI or without access for the token are told of; but when none was read, nothing is known.
+  const caught = [...faults.values()];
+  if (read.size === 0 && caught.length > 0) throw caught.find(concernsAll) ?? caught[0];
   if (read.size === 0 && waiting.length > 0) throw slowError(attempt);
-  const complete = [...read].filter(([, { complete }]) => complete);
-  return { jobs: [...read.values()].flatMap(({ jobs }) => jobs), projectIds: complete.map(([projectId]) => projectId) };
+  const projectIds = [...read].flatMap(([projectId, { complete }]) => (complete ? [projectId] : []));
+  const unread = [
+    ...[...read].flatMap(([projectId, { complete }]) => (complete ? [] : [cut(gitlab, projectId)])),
+    ...[...faults].flatMap(([projectId, fault]) => (concernsAll(fault) ? [] : [refused(projectId, fault)])),
+  ];
+  return { jobs: [...read.values()].flatMap(({ jobs }) => jobs), projectIds, unread };
 }
+
+const cut = ({ limits }: GitLabCalls, projectId: number) => ({
+  projectId,
+  why: `the newest of more than ${limits.jobPages * 100} are read`,
+});
+
+const refused = (projectId: number, caught: unknown) => ({
+  projectId,
+  why: `GitLab answered ${refusedWith(caught)}: its CI/CD is off, or the token may not read its jobs`,
+});
 
 function slowError(attempt: Attempt): FireRunnerError {
   const message = `${attempted(attempt)}: GitLab took so long to list the projects that no time was left for their jobs`;

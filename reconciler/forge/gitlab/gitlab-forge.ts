@@ -11,8 +11,8 @@ import { readJobLog } from "./job-log.js";
 import { defaultForgeLimits, type ForgeLimits } from "./limits.js";
 import { cancelJob, retryJob } from "./lost-job-calls.js";
 import { showRunner } from "./presence-calls.js";
-import { deleteRunner, findRunners, makeRunner, pauseRunner, readRunner, runningJobs, unpauseRunner } from "./runner-calls.js";
 import { readProtectedRefs } from "./protected-refs.js";
+import { deleteRunner, findRunners, makeRunner, pauseRunner, readRunner, runningJobs, unpauseRunner } from "./runner-calls.js";
 import { createScopeProjects } from "./scope-projects.js";
 import { createSharedReads } from "./shared-reads.js";
 import { createWebhookKeeper } from "./webhook-keeper.js";
@@ -44,7 +44,10 @@ export function createGitLabForge(options: GitLabForgeOptions): GitLabForge {
   const runnerLists = createSharedReads<readonly ForgeRunner[]>();
 
   return {
-    readJob: (connection, projectId, jobId) => readJob(gitlab, connection, projectId, jobId),
+    readJob: (connection, projectId, jobId) => {
+      projects.noted(connection, projectId);
+      return readJob(gitlab, connection, projectId, jobId);
+    },
     activeJobs: (connection, projectId) => activeJobs(gitlab, projects, connection, projectId),
     protectedRefs: (connection, projectId) => readProtectedRefs(gitlab, connection, projectId),
     jobLog: (connection, projectId, jobId) => readJobLog(gitlab, sender, connection, projectId, jobId),
