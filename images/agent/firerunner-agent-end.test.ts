@@ -29,6 +29,21 @@ describe("an end", () => {
     expect(machine.read("poweroff")).toBe("off\n");
   });
 
+  test("by the service lets the runner tell GitLab, and comes as soon as it has", async () => {
+    const { machine, listen, start, hold } = world();
+    const reconciler = await listen((call, request) => {
+      const isHeard = call === "heartbeat" && request.body.includes("state=running") && machine.read("runner-started") !== "";
+      return isHeard ? { status: 200, body: "action=terminate\n" } : undefined;
+    });
+    hold();
+    const agent = start(reconciler, quickHeartbeats);
+    await agent.ended;
+    expect(agent.stderr()).toContain("told to end the runner");
+    expect(machine.read("runner-told")).toBe("told\n");
+    expect(fields(reconciler.of("done")[0]?.body)).toMatchObject({ exit_code: "143", reason: "failed" });
+    expect(machine.read("poweroff")).toBe("off\n");
+  });
+
   test("by a signal while parked does not wait for the long poll", async () => {
     const { machine, listen, start } = world();
     const reconciler = await listen((call) => {

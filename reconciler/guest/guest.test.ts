@@ -184,6 +184,20 @@ describe("the configuration", () => {
 });
 
 describe("a heartbeat", () => {
+  it.each([
+    ["running", "terminate"],
+    ["started", "terminate"],
+    ["starting", "stop"],
+    ["parked", "stop"],
+  ] as const)("that says %s is answered %s when the time of the microVM is up", async (state, answer) => {
+    await world.putIdentity();
+    const session = await world.session();
+    await world.putMicrovm({ phase: "draining" });
+    expect(await world.guest.heartbeat(session, "running")).toBe("stop");
+    await world.putMicrovm({ phase: "draining", endAskedAt: world.clock.now() });
+    expect(await world.guest.heartbeat(session, state)).toBe(answer);
+  });
+
   it.each(["started", "running"] as const)("that says %s is written down once", async (state) => {
     await world.putIdentity();
     const session = await world.session();

@@ -54,7 +54,8 @@ export interface Guest extends GuestPort {
   next(session: Session, waitMs: number, signal?: AbortSignal): Promise<NextResult>;
   /** The same answer as often as it is asked for, until the guest has said that its runner started. */
   config(session: Session): ConfigResult;
-  heartbeat(session: Session, state: GuestState): Promise<"continue" | "stop" | "unknown">;
+  /** `terminate`: end the runner, which tells the forge; the microVM is removed soon, whatever comes of it. */
+  heartbeat(session: Session, state: GuestState): Promise<"continue" | "stop" | "terminate" | "unknown">;
   log(session: Session, text: string): LogResult;
   /** Remembers the first end that is told. */
   done(session: Session, end: GuestEnd): Promise<"remembered" | "unknown">;
@@ -148,7 +149,10 @@ export function createGuest(options: GuestOptions): Guest {
       }
       const state = sessions.current(session);
       if (state === undefined) return "unknown";
-      return isOver(state.vm, state.report) ? "stop" : "continue";
+      if (!isOver(state.vm, state.report)) return "continue";
+      // What has begun to run ends by itself unless its time is up.
+      const isRunning = said === "started" || said === "running";
+      return isRunning && state.vm.endAskedAt !== undefined ? "terminate" : "stop";
     },
     log(session, text) {
       const state = sessions.current(session);

@@ -47,6 +47,8 @@ export const microvmSchema = z.strictObject({
   job: z.string().optional(),
   /** After this it is removed even when its job runs on. */
   jobDeadlineAt: timestampSchema.optional(),
+  /** When its time was up and its guest was to be told to end its job; the deadline is then a little later. */
+  endAskedAt: timestampSchema.optional(),
   failure: z.strictObject({ code: z.string(), message: z.string() }).optional(),
   traceId: z.string().regex(/^[0-9a-f]{32}$/),
 });

@@ -193,6 +193,30 @@ describe("deadlines", () => {
     expect(next(vm, rest)?.failure?.code).toBe(code);
   });
 
+  it("tell the guest of a job that is over its time to end it, before its microVM is removed", () => {
+    const vm = next(busy({ jobDeadlineAt: now }), withJob("running"));
+    expect(vm).toMatchObject({ phase: "draining", endAskedAt: now, jobDeadlineAt: now + 30_000 });
+  });
+
+  it("count a job's time from the first `running` that is known, not from when it was heard of", () => {
+    const learned = (startedAt: number) =>
+      next(aVm({ phase: "assigned", identity: true, assignedAt: now - 600_000, committedAt: now - 700_000 }), {
+        jobs: [aJob({ status: "running", runnerId: 100, startedAt })],
+        identities: [anIdentity()],
+      });
+    expect(learned(now - 300_000)).toMatchObject({ phase: "busy", busyAt: now, jobDeadlineAt: now - 300_000 + 3_660_000 });
+  });
+
+  it("count no job's time from before its runner was handed out, or from the future, whatever the forge's clock says", () => {
+    const learned = (startedAt: number) =>
+      next(aVm({ phase: "assigned", identity: true, assignedAt: now - 600_000, committedAt: now - 700_000 }), {
+        jobs: [aJob({ status: "running", runnerId: 100, startedAt })],
+        identities: [anIdentity()],
+      })?.jobDeadlineAt;
+    expect(learned(now - 86_400_000)).toBe(now - 600_000 + 3_660_000);
+    expect(learned(now + 86_400_000)).toBe(now + 3_660_000);
+  });
+
   it.each([
     ["claims", unclaimed({ phase: "booting", createSentAt: now - 120_000 }), { guestReports: new Map<string, GuestReport>() }],
     ["heartbeats", aVm(), silent],

@@ -3,6 +3,7 @@ import { isFinished } from "../model/job.js";
 import { isLeaving, type Microvm } from "../model/microvm.js";
 import { noteFailure, settleHost } from "./backoff.js";
 import type { Draft } from "./draft.js";
+import { toldToEnd } from "./parting.js";
 import type { HostObservation } from "./snapshot.js";
 import { whyNotCreated } from "./why-not-created.js";
 
@@ -44,9 +45,9 @@ export function retire(draft: Draft, vm: Microvm, failure?: Microvm["failure"]):
   return retired;
 }
 
-/** Until when a job that begins now may run on a microVM. */
-export function jobDeadline(draft: Draft, vm: Microvm): number {
-  return draft.now + (draft.pools.get(vm.pool)?.spec.maxJobTimeoutS ?? 3600) * 1000 + overtimeMs;
+/** Until when a job that runs on a microVM since `since` may go on. */
+export function jobDeadline(draft: Draft, vm: Microvm, since = draft.now): number {
+  return since + (draft.pools.get(vm.pool)?.spec.maxJobTimeoutS ?? 3600) * 1000 + overtimeMs;
 }
 
 function followHost(draft: Draft, vm: Microvm): Microvm {
@@ -160,7 +161,7 @@ function followDone(draft: Draft, vm: Microvm, done: NonNullable<GuestReport["do
 
 function followDeadlines(draft: Draft, vm: Microvm, report: GuestReport): void {
   if (vm.jobDeadlineAt !== undefined && draft.reached(vm.jobDeadlineAt)) {
-    retire(draft, vm, { code: "FR-JOB-TIMEOUT", message: "its job ran beyond the pool's maxJobTimeoutS" });
+    retire(draft, toldToEnd(draft, vm), { code: "FR-JOB-TIMEOUT", message: "its job ran beyond the pool's maxJobTimeoutS" });
     return;
   }
   if (!draft.reached(heardAtOf(draft, vm, report) + silenceMs)) return;

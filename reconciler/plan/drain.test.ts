@@ -47,17 +47,34 @@ describe("a host that is drained", () => {
     expect(conditions).toMatchObject([{ type: "Drained", reason: "Draining" }]);
   });
 
-  it("ends them at its deadline, with the reason", () => {
+  it("tells their guests to end them at its deadline, with the reason, and gives them half a minute", () => {
     const { vm, effects } = drain(busy(), { drainDeadlineAt: now }, { identities: [paused] });
-    expect(vm).toMatchObject({ phase: "deleting", failure: { code: "FR-HOST-DRAINED" } });
-    expect(effects).toContain("deleteOnHost");
+    expect(vm).toMatchObject({
+      phase: "draining",
+      failure: { code: "FR-HOST-DRAINED" },
+      endAskedAt: now,
+      jobDeadlineAt: now + 30_000,
+    });
+    expect(effects).not.toContain("deleteOnHost");
   });
 
   it("ends at its deadline what was told to go before and still runs", () => {
     const leaving = busy({ phase: "draining", drainingAt: now - 5_000 });
     const identities = [{ ...paused, state: "leaving" as const }];
-    expect(drain(leaving, { drainDeadlineAt: now + 1 }, { identities }).vm?.phase).toBe("draining");
-    expect(drain(leaving, { drainDeadlineAt: now }, { identities }).vm?.phase).toBe("deleting");
+    expect(drain(leaving, { drainDeadlineAt: now + 1 }, { identities }).vm?.endAskedAt).toBeUndefined();
+    expect(drain(leaving, { drainDeadlineAt: now }, { identities }).vm).toMatchObject({ phase: "draining", endAskedAt: now });
+  });
+
+  it("removes what was told to end as soon as its guest says that it has, and after half a minute otherwise", () => {
+    const told = busy({ phase: "draining", drainingAt: now - 20_000, endAskedAt: now - 20_000, jobDeadlineAt: now + 10_000 });
+    const identities = [{ ...paused, state: "leaving" as const }];
+    const after = (vm: Microvm, done: boolean) => {
+      const report = aReport(done ? { done: { at: now - 100, exitCode: 1, reason: "failed" } } : {});
+      return drain(vm, { drainDeadlineAt: now - 20_000 }, { identities, guestReports: new Map([["vm-one", report]]) });
+    };
+    expect(after(told, false).vm?.phase).toBe("draining");
+    expect(after(told, true)).toMatchObject({ vm: { phase: "deleting" }, effects: expect.arrayContaining(["deleteOnHost"]) });
+    expect(after({ ...told, jobDeadlineAt: now }, false).vm?.phase).toBe("deleting");
   });
 
   it("is drained when nothing is left on it", () => {

@@ -112,5 +112,10 @@ function joinMicrovm(draft: Draft, found: Job, vm: Microvm): void {
   draft.event("JobStarted", { kind: "job", name: key }, `runs on ${vm.name} (${vm.host})`, found.traceId);
   const joined = { ...vm, identity: true, job: key, traceId: found.traceId };
   if (isLeaving(vm)) draft.putMicrovm(joined);
-  else draft.putMicrovm({ ...joined, phase: "busy", busyAt: draft.now, jobDeadlineAt: jobDeadline(draft, vm) });
+  else draft.putMicrovm({ ...joined, phase: "busy", busyAt: draft.now, jobDeadlineAt: jobDeadline(draft, vm, startOf(draft, found, vm)) });
+}
+
+/** When the job began, as the forge tells; its clock may be another: before the runner was handed out nothing can have begun. */
+function startOf(draft: Draft, job: Job, vm: Microvm): number {
+  return Math.min(Math.max(job.startedAt ?? draft.now, vm.assignedAt ?? draft.now), draft.now);
 }

@@ -57,8 +57,14 @@ describe("the removal of a microVM that may hold a credential", () => {
     expect(look(vm, leaving({ pausedAt: now - 60_000, runningJobs: { count: 1, at: now - 9_000 } }), rest).effects).toEqual([]);
   });
 
-  it("goes on without the forge when the deadline has come", () => {
-    expect(look(draining({ jobDeadlineAt: now }), leaving()).effects).toEqual(["deleteOnHost"]);
+  it("goes on without the forge half a minute after the deadline, which is the guest's to end its job", () => {
+    expect(look(draining({ jobDeadlineAt: now }), leaving()).vm).toMatchObject({ endAskedAt: now, jobDeadlineAt: now + 30_000 });
+    expect(look(draining({ jobDeadlineAt: now, endAskedAt: now - 30_000 }), leaving()).effects).toEqual(["deleteOnHost"]);
+  });
+
+  it("waits for no guest that never claimed when the deadline has come", () => {
+    const guestReports = new Map();
+    expect(look(draining({ jobDeadlineAt: now }), leaving(), { guestReports }).effects).toEqual(["deleteOnHost"]);
   });
 
   it("goes on without the forge a minute after the guest said that it is done", () => {

@@ -6,6 +6,7 @@ import { afterDoneMs, heardAtOf, silenceMs } from "./advance.js";
 import { endedWithoutJob, noteNoJobTaken } from "./backoff.js";
 import { tellStuck } from "./delete-stuck.js";
 import type { Draft } from "./draft.js";
+import { toldToEnd } from "./parting.js";
 
 /** How often a runner whose microVM shall go is asked again what it runs: while its job runs, and when that is over. */
 const askAgainMs = { running: 10_000, over: 2_000 } as const;
@@ -24,6 +25,9 @@ export function removeIdentities(draft: Draft): void {
     const vm = draft.microvms.get(identity.vm);
     if (vm === undefined) {
       removeIdentity(draft, identity.vmGoneAt === undefined ? leave(draft, identity) : identity);
+    } else if (identity.state === "leaving" && !vm.identity) {
+      // It was given back: its microVM stays, and may get another when this one is gone.
+      removeIdentity(draft, identity);
     } else if (vm.phase === "busy" && identity.runnerId !== undefined && identity.pausedAt === undefined && identity.absent !== true) {
       // One credential yields one job: the running one needs only its own token.
       draft.begin({ kind: "pauseRunner", vm: identity.vm, connection: identity.connection, runnerId: identity.runnerId });
@@ -31,9 +35,9 @@ export function removeIdentities(draft: Draft): void {
   }
 }
 
-/** Whether the guest may have been given a runner's token: only one that claimed can have been. */
+/** Whether the guest may have been given a runner's token: only one that claimed can have been, while the runner is known. */
 export function mayHoldCredential(draft: Draft, vm: Microvm): boolean {
-  return vm.identity && (vm.claimedAt !== undefined || draft.snapshot.guestReports.has(vm.name));
+  return (vm.identity || draft.identities.has(vm.name)) && (vm.claimedAt !== undefined || draft.snapshot.guestReports.has(vm.name));
 }
 
 function drain(draft: Draft, vm: Microvm): Microvm {
@@ -44,7 +48,7 @@ function drain(draft: Draft, vm: Microvm): Microvm {
 }
 
 /** Marks an identity as leaving; its token is needed no more. */
-function leave(draft: Draft, identity: Identity): Identity {
+export function leave(draft: Draft, identity: Identity): Identity {
   if (identity.state === "leaving") return identity;
   const { sealedToken: _token, ...rest } = identity;
   const leaving: Identity = { ...rest, state: "leaving", ...(isUnasked(identity) ? { absent: true } : {}) };
@@ -55,12 +59,19 @@ function leave(draft: Draft, identity: Identity): Identity {
 /** Whether the forge was never asked to make the runner. */
 const isUnasked = (identity: Identity): boolean => identity.attempts === 0 && identity.runnerId === undefined;
 
-/** Whether it goes whatever the forge says: its job's time is up, or its guest said long enough ago that nothing runs any more. */
+/**
+ * Whether it goes whatever the forge says: its job's time is up, or its guest said that nothing runs any more, long enough
+ * ago or because it was told to end.
+ */
 function isOverdue(draft: Draft, vm: Microvm): boolean {
   const report = draft.snapshot.guestReports.get(vm.name);
+  if (report?.done !== undefined && vm.endAskedAt !== undefined) return true;
   const endedAt = report?.done?.at ?? (report?.fault?.code === "FR-GUEST-RESTARTED" ? report.fault.at : undefined);
-  const ended = endedAt !== undefined && draft.reached(endedAt + afterDoneMs);
-  return ended || (vm.jobDeadlineAt !== undefined && draft.reached(vm.jobDeadlineAt));
+  if (endedAt !== undefined && draft.reached(endedAt + afterDoneMs)) return true;
+  if (vm.jobDeadlineAt === undefined || !draft.reached(vm.jobDeadlineAt)) return false;
+  if (vm.endAskedAt !== undefined || report === undefined || endedAt !== undefined) return true;
+  const told = draft.putMicrovm(toldToEnd(draft, vm));
+  return told.jobDeadlineAt !== undefined && draft.reached(told.jobDeadlineAt);
 }
 
 /** Whether nothing runs on it, and it is known what did. */
