@@ -62,6 +62,7 @@ export function createLoopObserver({ store, logger, metrics }: ObserverOptions):
       const told = { ...fields, code: error.code, ...(error.code === "FR-INTERNAL" ? { error } : { details: error.details }) };
       logger[known ? "debug" : "warn"](told, `${effect.kind} failed and is tried again: ${error.message}`);
     },
+    foundByPolling: (connection, count) => metrics.foundByPolling(connection, count),
     fault(error) {
       logger.error({ code: error.code, error }, `the loop failed and begins again: ${error.message}`);
     },

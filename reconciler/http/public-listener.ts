@@ -82,6 +82,7 @@ export async function startPublicListener(options: PublicListenerOptions): Promi
     const event = parseWebhook(parseJson(body.bytes));
     if (event.kind === "other") return { status: 200, outcome: "other-event" };
     if (event.kind === "pipeline") return { status: 200, outcome: await intake.pipeline(connection, event) };
+    if (event.happenedAt !== undefined) metrics.webhookLag(connection.name, (clock.now() - event.happenedAt) / 1000);
     return { status: 200, outcome: await intake.job(connection, event) };
   }
 
