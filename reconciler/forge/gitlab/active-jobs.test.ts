@@ -47,9 +47,10 @@ describe("the active jobs of a project", () => {
     const world = await startWorld({ jobPages: 2 });
     const page = (before: number) => ({ json: [aJob({ id: before + 1 })], headers: next(world, jobsPath(380), `id_before=${before}`) });
     world.gitlab.script(`GET ${jobsPath(380)}`, page(30), page(20), page(10));
-    const { jobs, projectIds } = await world.forge.activeJobs(world.connection());
+    const { jobs, projectIds, unread } = await world.forge.activeJobs(world.connection());
     expect(jobs).toHaveLength(2);
     expect(projectIds).toEqual([]);
+    expect(unread).toEqual([{ projectId: 380, why: "the newest of more than 200 are read" }]);
     expect(world.gitlab.seen).toHaveLength(2);
   });
 
@@ -147,13 +148,35 @@ describe("the active jobs of a group or an instance", () => {
     ]);
   });
 
-  it("leave out a project that the token may not read, and name only those that were read", async () => {
+  it("have the projects found anew for one that is not among them, but not more than once a minute", async () => {
+    const world = await startWorld();
+    withProjects(world, "GET /groups/5/projects", [1, 2]);
+    const group = world.connection({ groupId: 5 });
+    const listed = () => asked(world).filter((path) => path === "/groups/5/projects").length;
+    await world.forge.activeJobs(group);
+    withProjects(world, "GET /groups/5/projects", [1, 2, 3]);
+    world.gitlab.script("GET /projects/3/jobs/30", { json: aJob({ id: 30 }) });
+    await world.forge.readJob(group, 3, 30);
+    await world.forge.activeJobs(group);
+    expect(listed()).toBe(1);
+    await world.clock.advance(60_000);
+    expect([...(await world.forge.activeJobs(group)).projectIds].sort()).toEqual([1, 2, 3]);
+    await world.forge.readJob(group, 3, 30);
+    await world.clock.advance(60_000);
+    await world.forge.activeJobs(group);
+    expect(listed()).toBe(2);
+  });
+
+  it("leave out a project that the token may not read, say so, and name only those that were read", async () => {
     const world = await startWorld();
     withProjects(world, "GET /groups/5/projects", [1, 2]);
     world.gitlab.script(`GET ${jobsPath(1)}`, { status: 403, json: { message: "403 Forbidden" } });
-    const { jobs, projectIds } = await world.forge.activeJobs(world.connection({ groupId: 5 }));
+    const { jobs, projectIds, unread } = await world.forge.activeJobs(world.connection({ groupId: 5 }));
     expect(projectIds).toEqual([2]);
     expect(jobs).toHaveLength(1);
+    const why = "GitLab answered 403: its CI/CD is off, or the token may not read its jobs";
+    expect(unread).toEqual([{ projectId: 1, why }]);
+    expect(await world.forge.activeJobs(world.connection({ groupId: 5 }), 1)).toEqual({ jobs: [], projectIds: [], unread });
   });
 
   it("fail when no project can be read", async () => {
