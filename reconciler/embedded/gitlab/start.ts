@@ -33,6 +33,8 @@ export interface EmbeddedGitLab {
   readonly token: string;
   /** Sets what goes wrong and how fast; what is left out is as at the start. The same as `PUT /-/dials`. */
   setDials(dials: DialsInput): void;
+  /** How many webhooks are being delivered; those that the dials hold back do not count. */
+  hooksUnderWay(): number;
   /** Settles when every webhook so far was delivered, or was given up. */
   hooksDelivered(): Promise<void>;
   /** Ends every connection, webhook and git process, and settles when they are gone. */
@@ -69,6 +71,7 @@ export async function startEmbeddedGitLab(options: EmbeddedGitLabOptions): Promi
     url,
     token,
     setDials: (input) => world.setDials(dials(input)),
+    hooksUnderWay: world.deliveries.underWay,
     hooksDelivered: world.deliveries.idle,
     stop() {
       stopping ??= Promise.all([world.stop(), app.close()]).then(() => {});

@@ -26,6 +26,8 @@ export interface Deliveries {
   send(hook: Hook, event: string, body: string): void;
   /** Delivers at once, even to a disabled hook; a repeated delivery keeps its `idempotencyKey`. */
   sendNow(hook: Hook, event: string, body: string, idempotencyKey?: string): Promise<DeliveryRecord>;
+  /** How many are queued or under way; those that the dials hold back do not count. */
+  underWay(): number;
   /** Settles when nothing waits and nothing is under way. */
   idle(): Promise<void>;
   stop(): Promise<void>;
@@ -130,6 +132,7 @@ export function createDeliveries(options: DeliveriesOptions): Deliveries {
       road.send({ hookId: hook.id, event, body });
     },
     sendNow: (hook, event, body, idempotencyKey) => track(deliver(hook, event, body, idempotencyKey ?? uuid(random))),
+    underWay: () => queue.length + underWay.size,
     idle: () =>
       new Promise((resolve) => {
         waiters.push(resolve);

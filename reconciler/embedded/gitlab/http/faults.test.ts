@@ -48,6 +48,27 @@ describe("the dials", () => {
     expect((await make()).status).toBe(201);
   });
 
+  it("never answer, and let whoever asked go away", async () => {
+    const { gitlab, api } = await startTestGitLab();
+    gitlab.setDials({ faults: [{ kind: "hang", path: "^POST /api/v4/user/runners$" }] });
+    const gone = new AbortController();
+    const asked = fetch(`${gitlab.url}/api/v4/user/runners`, {
+      method: "POST",
+      headers: { "private-token": gitlab.token, "content-type": "application/json" },
+      body: JSON.stringify({ runner_type: "instance_type" }),
+      signal: gone.signal,
+    });
+    expect((await api("GET", "/version")).status).toBe(200);
+    gone.abort();
+    await expect(asked).rejects.toThrow();
+    // Whoever waits when everything ends is not waited for.
+    const waiting = api("POST", "/user/runners", { runner_type: "instance_type" });
+    const ended = expect(waiting).rejects.toThrow();
+    expect((await api("GET", "/runners/all")).body).toEqual([]);
+    await gitlab.stop();
+    await ended;
+  });
+
   it("make answers late", async () => {
     const clock = new ManualClock();
     const { api, gitlab } = await startTestGitLab(clock);
