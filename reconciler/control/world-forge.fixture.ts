@@ -147,6 +147,14 @@ export class WorldForge implements ForgePort {
     return matches(traits, { ...job, protected: isProtectedRef(guarded, job.ref, job.refIsTag) });
   }
 
+  /** Somebody else makes a runner; its id. */
+  addRunner(description: string): number {
+    const runnerId = ++this.ids;
+    const request = { description, tags: ["theirs"], runUntagged: false, maxJobTimeoutS: 3600 };
+    this.runners.set(runnerId, { runnerId, token: `glrt-${runnerId}`, request, paused: false, contactedAt: undefined, took: [] });
+    return runnerId;
+  }
+
   cancel(job: WorldJob): void {
     if (isFinished(job.status)) return;
     job.cancelledFor = "its-user";

@@ -1,6 +1,8 @@
+import type { PoolInput } from "../model/pool.js";
 import { aHost, aPool } from "../plan/snapshot.fixture.js";
 import { World } from "./world.fixture.js";
 import { WorldRandom } from "./world-clock.fixture.js";
+import type { WorldJob } from "./world-forge.fixture.js";
 import { checkAlways, checkAtEnd, isQuiet } from "./world-invariants.fixture.js";
 
 const minute = 60_000;
@@ -18,9 +20,18 @@ export async function live(seed: number): Promise<World> {
   );
   const onVmLoss = new WorldRandom(seed ^ 0x1055).pick(["report", "cancel", "cancel-and-retry", "cancel-and-retry"] as const);
   const limits = { maxJobTimeoutS: 300, bootTimeoutS: 60, idleTimeS: 20, onVmLoss };
+  const rules = new WorldRandom(seed ^ 0x70015);
   await world.declare(hosts, [
-    aPool({ ...limits, maxMicrovms: random.between(1, 6), minIdle: random.between(0, 1), limits: { vcpu: 2, memoryMb: 4096 } }),
+    aPool({
+      ...limits,
+      maxMicrovms: random.between(1, 6),
+      minIdle: random.between(0, 1),
+      limits: { vcpu: 2, memoryMb: 4096 },
+      ...someRules(rules),
+    }),
     aPool({ ...limits, name: "other", tags: ["other"], maxMicrovms: random.between(1, 3), priority: 1 }),
+    aPool({ ...limits, name: "guarded", tags: ["guarded"], maxMicrovms: 2, accessLevel: "ref_protected", projectIds: [7, 8] }),
+    aPool({ ...limits, name: "unguarded", tags: ["guarded"], maxMicrovms: 2, maxMicrovmsPerProject: 1 }),
   ]);
   world.start();
   const tags: [string[], ...string[][]] = [["vm"], ["vm", "large"], ["vm", "small"], ["other"]];
@@ -52,6 +63,7 @@ export async function live(seed: number): Promise<World> {
   for (const host of hosts) operateOn(world, host.name, operator);
   for (let n = operator.chance(0.3) ? 2 : 0; n > 0; n--)
     world.clock.after(operator.between(0, minute), () => world.forge.push(["vm", "2cpu-2gb"], 2_000, "success"));
+  pushRefs(world, rules);
   loseTime(world, new WorldRandom(seed ^ 0x7135e));
   troubleRunners(world, new WorldRandom(seed ^ 0x9a55));
   await world.run(90_000);
@@ -65,6 +77,33 @@ export async function live(seed: number): Promise<World> {
   await world.run(10 * minute, () => isQuiet(world));
   checkAtEnd(world);
   return world;
+}
+
+/** Sometimes what is kept ready changes every few minutes, or follows what is in use, and projects have quotas. */
+function someRules(random: WorldRandom): Partial<PoolInput> {
+  const idlePolicies = [{ periods: ["*/3 * * * *"], timezone: "Asia/Kolkata", minIdle: random.between(0, 1), idleTimeS: 5 }];
+  return {
+    ...(random.chance(0.3) ? { idlePolicies } : {}),
+    ...(random.chance(0.3) ? { scaleFactor: 0.5, scaleFactorLimit: 2 } : {}),
+    ...(random.chance(0.3) ? { maxMicrovmsPerProject: random.between(1, 2) } : {}),
+  };
+}
+
+type Ref = Pick<WorldJob, "ref" | "refIsTag">;
+
+/** Sometimes jobs come of protected refs and of others, which two pools share. */
+function pushRefs(world: World, random: WorldRandom): void {
+  const refs: [Ref, ...Ref[]] = [
+    { ref: "main", refIsTag: false },
+    { ref: "feature", refIsTag: false },
+    { ref: "v1", refIsTag: true },
+  ];
+  for (let n = random.chance(0.4) ? random.between(1, 4) : 0; n > 0; n--) {
+    world.clock.after(random.between(0, minute), () => {
+      const origin = { projectId: random.pick([7, 8]), ...random.pick(refs) };
+      world.forge.push(random.pick([["guarded"], ["vm"]]), 2_000, "success", undefined, origin);
+    });
+  }
 }
 
 /** Now and then the leading process stands still for a while, or the service's clock is set. */

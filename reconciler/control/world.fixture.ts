@@ -236,13 +236,18 @@ export class World {
     this.note("a process has stopped");
   }
 
-  /** Everything that the processes wrote down is gone, and they with it; people declare again what they had declared. */
-  async loseStore(): Promise<void> {
+  /** Everything that the processes wrote down is gone, and they with it; people declare again what they had declared, or some of it. */
+  async loseStore(isDeclared: (kind: string, name: string) => boolean = () => true): Promise<void> {
     for (const { life } of this.processes) life.alive = false;
     this.note("the store is lost");
     this.store = this.openStore();
-    await this.store.commit({ writes: this.declared });
+    await this.store.commit({ writes: this.declared.filter(({ kind, key }) => isDeclared(kind, key)) });
     this.start();
+  }
+
+  /** People declare all of it again. */
+  async declareAgain(): Promise<void> {
+    await this.store.commit({ writes: this.declared });
   }
 
   /** Goes on until `done` says so after some event, or until a time; the invariants are checked after each event. */

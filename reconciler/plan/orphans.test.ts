@@ -1,7 +1,19 @@
 import { describe, expect, it } from "vitest";
 import { applyPlan } from "./apply-plan.fixture.js";
 import { plan } from "./plan.js";
-import { aConnectionView, aHost, aHostView, anIdentity, aSnapshot, aVm, now, remarkable, shownVm } from "./snapshot.fixture.js";
+import {
+  aConnectionView,
+  aHost,
+  aHostView,
+  aJob,
+  anIdentity,
+  aPool,
+  aSnapshot,
+  aVm,
+  now,
+  remarkable,
+  shownVm,
+} from "./snapshot.fixture.js";
 import type { ObservedMicrovm, Snapshot } from "./snapshot.js";
 
 const stray = (shown: Partial<ObservedMicrovm> = {}) => shownVm({ name: "vm-stray", ...shown });
@@ -44,9 +56,19 @@ describe("what stands on a host without a record", () => {
     expect(look([stray()], rest).microvms).toEqual([]);
   });
 
-  it("waits while the forge cannot be read", () => {
-    const { microvms } = look([stray()], { connections: [aConnectionView({ readAt: undefined, polledAt: undefined })] });
-    expect(microvms).toMatchObject([{ phase: "draining" }]);
+  it("is left alone before the forge was read", () => {
+    expect(look([stray()], { connections: [aConnectionView({ readAt: undefined, polledAt: undefined })] }).microvms).toEqual([]);
+  });
+
+  it.each([
+    ["of a declared pool as large as its mark says", { pool: "pool", size: "small" }, 15],
+    ["of a pool that is not declared as large as any", { pool: "unknown", size: "small" }, 12],
+  ])("takes its host's room before it has one: one %s", (_what, mark, free) => {
+    const connections = [aConnectionView()];
+    const shown = [stray({ mark: { vm: "vm-stray", connection: "undeclared", ...mark } })];
+    const jobs = Array.from({ length: 16 }, (_, n) => aJob({ jobId: n + 1 }));
+    const pools = [{ spec: aPool({ maxMicrovms: 20 }), paused: false }];
+    expect(look(shown, { connections, jobs, pools }).microvms).toHaveLength(free);
   });
 
   it("keeps its room and its addresses to itself while it is being deleted", () => {

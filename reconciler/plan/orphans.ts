@@ -71,6 +71,19 @@ function adopt(draft: Draft, view: HostView, shown: ObservedMicrovm, mark: NonNu
   });
 }
 
+/**
+ * What a microVM without a record takes of its host: of one that is ours and whose size cannot be known, the most that any
+ * pool gives. Of what is not ours only that it is there is known.
+ */
+export function sizeWithoutRecord(draft: Draft, { mark }: ObservedMicrovm): Size {
+  if (mark === undefined) return { vcpu: 0, memoryMb: 0 };
+  const pool = draft.pools.get(mark.pool)?.spec;
+  const known = pool === undefined || mark.size === undefined ? undefined : sizeOf(pool, mark.size);
+  if (known !== undefined) return known;
+  const sizes = (pool === undefined ? [...draft.pools.values()].map(({ spec }) => spec) : [pool]).map(largest);
+  return { vcpu: Math.max(0, ...sizes.map(({ vcpu }) => vcpu)), memoryMb: Math.max(0, ...sizes.map(({ memoryMb }) => memoryMb)) };
+}
+
 /** What a microVM of unknown size takes of its host at most. */
 function largest(pool: Pool): Size {
   const sizes = [...Object.values(pool.sizes), ...(pool.limits === undefined ? [] : [pool.limits])];

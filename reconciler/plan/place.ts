@@ -6,6 +6,7 @@ import { more, type Room, roomOf } from "../model/room.js";
 import { Addresses, type Place } from "./addresses.js";
 import { createFailing, hostHeldBack, imageHeldBack, onTrialSince } from "./backoff.js";
 import type { Draft } from "./draft.js";
+import { sizeWithoutRecord } from "./orphans.js";
 import type { HostView } from "./snapshot.js";
 
 /** One usable host in one plan: its free room, and the addresses that are given out (computed when one is needed). */
@@ -53,6 +54,13 @@ export class Placement {
       ledger.room = less(ledger.room, vm.size);
       // What was adopted without its addresses may have any of them: the host gets nothing new before it is gone.
       if (vm.mac === "") ledger.room = { ...ledger.room, microvms: Number.NEGATIVE_INFINITY };
+    }
+    for (const { spec, observation } of draft.snapshot.hosts) {
+      const ledger = this.ledgers.get(spec.name);
+      for (const shown of observation?.microvms.values() ?? []) {
+        if (ledger !== undefined && !draft.microvms.has(shown.mark?.vm ?? shown.name))
+          ledger.room = less(ledger.room, sizeWithoutRecord(draft, shown));
+      }
     }
   }
 
