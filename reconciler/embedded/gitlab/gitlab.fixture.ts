@@ -37,8 +37,12 @@ export interface TestGitLab {
   take(token: string, body?: Readonly<Record<string, unknown>>): Promise<Answer>;
   /** Makes groups, projects, tokens of people with roles, and protected refs. */
   readonly settle: Settler;
-  /** Pushes a folder with these files to a project, which is made if need be. */
-  push(path: string, files: Readonly<Record<string, string>>, options?: { branch?: string; message?: string }): Promise<Pushed>;
+  /** Pushes a folder with these files to a project, which is made if need be, as a branch or as a tag. */
+  push(
+    path: string,
+    files: Readonly<Record<string, string>>,
+    options?: { branch?: string; tag?: string; message?: string },
+  ): Promise<Pushed>;
   /** Makes a runner for a project and returns its token. */
   runner(projectId: number, settings?: Readonly<Record<string, unknown>>): Promise<{ readonly id: number; readonly token: string }>;
 }
@@ -68,10 +72,11 @@ export async function startTestGitLab(clock: Clock = systemClock): Promise<TestG
     as: (token, method, path, body) => bare(method, `/api/v4${path}`, { "private-token": token }, body),
     take: (token, body = {}) => bare("POST", "/api/v4/jobs/request", {}, { token, system_id: "s_1", ...body }),
     settle: settleIn(gitlab),
-    async push(path, files, { branch = "main", message = "Change something" } = {}) {
+    async push(path, files, { branch = "main", tag, message = "Change something" } = {}) {
       const folder = await commitOf(files, branch, message);
       const { host } = new URL(gitlab.url);
-      await git(folder, "push", "--quiet", "--force", `http://root:${gitlab.token}@${host}/${path}.git`, branch);
+      const ref = tag === undefined ? branch : `${branch}:refs/tags/${tag}`;
+      await git(folder, "push", "--quiet", "--force", `http://root:${gitlab.token}@${host}/${path}.git`, ref);
       return { folder, projectId: (await api("GET", `/projects/${encodeURIComponent(path)}`)).body.id };
     },
     async runner(projectId, settings = {}) {

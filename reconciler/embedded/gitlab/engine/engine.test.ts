@@ -303,3 +303,64 @@ describe("what is kept", () => {
     expect([pipeline.status, pipeline.yamlErrors, jobs, told]).toEqual(["failed", "line 1: no", [], ["pipeline failed"]]);
   });
 });
+
+describe("delayed jobs", () => {
+  const minute = 60_000;
+
+  it("start by themselves when their time has come", async () => {
+    const { start, succeed, statuses, pipelineStatus, clock, job } = createTestEngine();
+    start(aJob("unit"), aJob("later", { stage: "deploy", when: "delayed", startInS: 600 }));
+    succeed("unit");
+    expect([statuses(), pipelineStatus()]).toEqual([["unit success", "later scheduled"], "scheduled"]);
+    expect(job("later").scheduledAt).toBe(clock.now() + 10 * minute);
+    await clock.advance(10 * minute - 1);
+    expect(statuses()).toContain("later scheduled");
+    await clock.advance(1);
+    expect([job("later").status, job("later").queuedAt]).toEqual(["pending", clock.now()]);
+  });
+
+  it("start before when somebody plays them, and never when they are cancelled or everything stops", async () => {
+    const { start, engine, statuses, clock, job } = createTestEngine();
+    const delayed = { when: "delayed", startInS: 60 } as const;
+    start(aJob("a", delayed), aJob("b", delayed), aJob("c", delayed));
+    engine.play(job("a").id);
+    engine.cancelJob(job("b").id, false);
+    expect(statuses()).toEqual(["a pending", "b canceled", "c scheduled"]);
+    engine.stop();
+    await clock.advance(2 * minute);
+    expect([statuses(), clock.waiting]).toEqual([["a pending", "b canceled", "c scheduled"], 0]);
+  });
+});
+
+describe("resource groups", () => {
+  const deploy = { resourceGroup: "production" };
+
+  it("let one job at a time through, in the order of their ids, across pipelines", () => {
+    const { start, engine, told } = createTestEngine();
+    const jobOf = (run: { readonly jobs: readonly { readonly id: number }[] }) => {
+      const found = engine.job(run.jobs[0]?.id ?? 0)?.job;
+      if (found === undefined) throw new Error("no job");
+      return found;
+    };
+    const runs = [start(aJob("deploy", deploy)), start(aJob("deploy", deploy)), start(aJob("deploy", deploy))];
+    const now = () => runs.map((run) => jobOf(run).status);
+    expect(now()).toEqual(["pending", "waiting_for_resource", "waiting_for_resource"]);
+    expect(told.slice(0, 3)).toEqual(["deploy created", "deploy waiting_for_resource", "pipeline waiting_for_resource"]);
+    const [first, second] = runs.map(jobOf);
+    engine.assign(first?.id ?? 0, { runnerId: 1, systemId: "s_1", gracefulCancel: false }, 60);
+    expect(now()).toEqual(["running", "waiting_for_resource", "waiting_for_resource"]);
+    engine.finish(first?.id ?? 0, { result: "failed", reason: "script_failure", exitCode: 1 });
+    expect(now()).toEqual(["failed", "pending", "waiting_for_resource"]);
+    engine.cancelJob(second?.id ?? 0, false);
+    expect(now()).toEqual(["failed", "canceled", "pending"]);
+  });
+
+  it("hold nobody else up, and count from when the resource was given", async () => {
+    const { start, succeed, statuses, clock, job } = createTestEngine();
+    start(aJob("a", deploy), aJob("b", deploy), aJob("c", { resourceGroup: "staging" }), aJob("d"));
+    expect(statuses()).toEqual(["a pending", "b waiting_for_resource", "c pending", "d pending"]);
+    await clock.advance(5000);
+    succeed("a");
+    expect([job("b").status, job("b").queuedAt]).toEqual(["pending", clock.now()]);
+  });
+});
