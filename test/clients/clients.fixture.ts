@@ -13,7 +13,7 @@ export function startRust(program: "serve-mock" | "take-jobs", ...args: readonly
   return endsWithTest(startLineProgram([join(builtClient("rust"), program), ...args]));
 }
 
-/** Starts python-gitlab with an administrator's token, which ends with the test. */
+/** Starts python-gitlab with an access token; it ends with the test. */
 export function startPython(gitlab: { readonly url: string; readonly token: string }): LineProgram {
   const python = join(builtClient("python"), "bin", "python");
   return endsWithTest(startLineProgram([python, join(clientSources.python, "calls.py"), gitlab.url, gitlab.token]));

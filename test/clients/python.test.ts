@@ -23,7 +23,7 @@ describeWith("python", "python-gitlab and the embedded GitLab agree on", () => {
   it("runners, and both see what the product's adapter does with them", async () => {
     const { python, refused, push: pushed, forge, connection } = await startPythonWorld();
     const { projectId } = await pushed("root/demo", { ".gitlab-ci.yml": oneJob });
-    const own = connection(projectId);
+    const own = connection({ projectId });
     const made = await python("createRunner", {
       ...{ runner_type: "project_type", project_id: projectId, description: "firerunner/dev/small/vm-1" },
       ...{ tag_list: ["linux", "small"], run_untagged: false, locked: true, maximum_timeout: 900 },
@@ -74,7 +74,7 @@ describeWith("python", "python-gitlab and the embedded GitLab agree on", () => {
   it("jobs, before and while they run, cancelled and repeated", async () => {
     const { python, refused, push: pushed, forge, connection, runner, bare } = await startPythonWorld();
     const { projectId } = await pushed("root/demo", push);
-    const own = connection(projectId);
+    const own = connection({ projectId });
     const pending = await python("jobs", { project_id: projectId, scope: ["pending"] });
     const active = (await forge.activeJobs(own)).jobs;
     const asPython = ({ jobId, name, tags, status }: (typeof active)[number]) => ({ id: jobId, name, tag_list: tags, status });
@@ -186,17 +186,17 @@ describeWith("python", "python-gitlab and the embedded GitLab agree on", () => {
       job_events: false,
       pipeline_events: true,
     });
-    expect(await forge.ensureWebhook(connection(projectId), receiver.url)).toEqual({ state: "changed" });
+    expect(await forge.ensureWebhook(connection({ projectId }), receiver.url)).toEqual({ state: "changed" });
     expect(await python("hook", hook)).toMatchObject({ job_events: true, pipeline_events: true, push_events: false });
 
     const url = "http://127.0.0.1:9/webhooks/gitlab/embedded";
-    expect(await forge.ensureWebhook(connection(projectId), url)).toEqual({ state: "made" });
+    expect(await forge.ensureWebhook(connection({ projectId }), url)).toEqual({ state: "made" });
     const found = (await python("hooks", ofProject)).find((each: { url: string }) => each.url === url);
     expect(found).toMatchObject({ job_events: true, pipeline_events: true, push_events: false });
     expect((await refused("testHook", { ...ofProject, hook_id: found.id, trigger: "job_events" }))[0]).toBe(422);
     await python("deleteHook", { ...ofProject, hook_id: found.id });
     expect((await refused("hook", { ...ofProject, hook_id: found.id }))[0]).toBe(404);
-    expect(await forge.ensureWebhook(connection(projectId), url)).toEqual({ state: "made" });
+    expect(await forge.ensureWebhook(connection({ projectId }), url)).toEqual({ state: "made" });
     expect(await refused("createHook", { ...ofProject, url: "not an address" })).toEqual([422, "Invalid url given"]);
   });
 });

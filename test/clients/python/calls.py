@@ -8,11 +8,20 @@ import sys
 import gitlab
 
 gl = gitlab.Gitlab(sys.argv[1], private_token=sys.argv[2], timeout=30)
-gl.auth()
+
+
+def me():
+    if gl.user is None:
+        gl.auth()
+    return gl.user
 
 
 def project(project_id):
     return gl.projects.get(project_id, lazy=True)
+
+
+def group(group_id):
+    return gl.groups.get(group_id, lazy=True)
 
 
 def shown(found):
@@ -40,10 +49,19 @@ def edit_runner(runner_id, **changes):
 
 
 CALLS = {
-    "whoAmI": lambda: shown(gl.user),
+    "whoAmI": lambda: shown(me()),
     "version": lambda: list(gl.version()),
-    "project": lambda project_id: shown(gl.projects.get(project_id)),
-    "createRunner": lambda **settings: shown(gl.user.runners.create(settings)),
+    "ownToken": lambda: shown(gl.personal_access_tokens.get("self")),
+    "createProjectToken": lambda project_id, **settings: shown(project(project_id).access_tokens.create(settings)),
+    "projects": lambda **query: listed(gl.projects.list(iterator=True, **query)),
+    "protectedBranches": lambda project_id: listed(project(project_id).protectedbranches.list(get_all=True)),
+    "createGroup": lambda **settings: shown(gl.groups.create(settings)),
+    "groupProjects": lambda group_id, **query: listed(group(group_id).projects.list(get_all=True, **query)),
+    "groupRunners": lambda group_id, **query: listed(group(group_id).runners.list(get_all=True, **query)),
+    "createGroupHook": lambda group_id, **settings: shown(group(group_id).hooks.create(settings)),
+    "groupHooks": lambda group_id: listed(group(group_id).hooks.list(get_all=True)),
+    "deleteGroupHook": lambda group_id, hook_id: group(group_id).hooks.delete(hook_id),
+    "createRunner": lambda **settings: shown(me().runners.create(settings)),
     "runner": lambda runner_id: shown(gl.runners.get(runner_id)),
     "editRunner": edit_runner,
     "deleteRunner": lambda runner_id: gl.runners.delete(runner_id),
