@@ -73,7 +73,7 @@ describe("explain", () => {
     expect((await world.run(["explain", "103"])).out).toContain('- it is for pool "small", size "2cpu-2gb" (2 vCPU, 2048 MiB)\n');
     const { out } = await world.run(["explain", "104"]);
     expect(out).toContain("(FR-SIZE-REFUSED)");
-    expect(out).toMatch(/^- pool "small" does not give "16cpu-2gb": /m);
+    expect(out).toMatch(/^- pool "small" does not take it: it does not give "16cpu-2gb": /m);
   });
 
   it("is data too, and an unknown job is not found", async () => {

@@ -32,6 +32,7 @@ export function jobRecord(
     ...(read.status === "pending" && waitingReason !== undefined ? { waitingReason } : {}),
     ...present("pipelineId", read.pipelineId),
     ...present("ref", read.ref),
+    ...present("refIsTag", read.refIsTag === true ? true : undefined),
     ...present("runnerId", read.runnerId),
     ...present("createdAt", read.createdAt),
     ...present("startedAt", read.startedAt),

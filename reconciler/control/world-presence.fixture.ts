@@ -10,7 +10,8 @@ export const isPresenceRunner = ({ request }: WorldRunner): boolean =>
 /** How many presence runners there are when no job waits: one for each pool that keeps microVMs ready. */
 export function lastingPresences({ store }: World): number {
   const connections = new Set(store.list("connection").flatMap(({ key, value }) => (value.spec.presenceRunners ? [key] : [])));
-  return store.list("pool").filter(({ value: { spec } }) => spec.minIdle > 0 && connections.has(spec.connection)).length;
+  const keeps = store.list("pool").filter(({ value: { spec } }) => [spec, ...spec.idlePolicies].some(({ minIdle }) => minIdle > 0));
+  return keeps.filter(({ value: { spec } }) => connections.has(spec.connection)).length;
 }
 
 /** None ever takes a job, and no class has two that stay. */

@@ -14,6 +14,8 @@ export const identitySchema = z.strictObject({
   description: z.string().min(1).max(255),
   tags: z.array(tagSchema),
   runUntagged: z.boolean(),
+  /** Takes jobs of protected refs only. */
+  protectedOnly: z.boolean().optional(),
   maxJobTimeoutS: z.int().positive(),
   state: z.enum(identityStates),
   /** How often the forge was asked to make it: after the first time the forge is searched for the description before another. */

@@ -15,22 +15,24 @@ export interface JobTraits {
   /** The project's group and its ancestors, when they are known. */
   readonly groupIds?: readonly number[];
   readonly tags: readonly string[];
-  readonly protected: boolean;
+  /** Whether its ref is protected; forges do not always tell. */
+  readonly protected: boolean | "unknown";
 }
 
 /**
  * GitLab's own rule: every tag of the job is one of the runner's; a job without tags needs `runUntagged`; the job's
- * project lies in the runner's scope; a runner for protected refs takes no other. A group runner whose job's groups are
- * not known is taken to match: the forge decides in the end.
+ * project lies in the runner's scope; a runner for protected refs takes no other, nor any that may be another. A group
+ * runner whose job's groups are not known is taken to match: the forge decides in the end.
  */
 export function matches(runner: RunnerTraits, job: JobTraits): boolean {
-  if (runner.protectedOnly && !job.protected) return false;
+  if (runner.protectedOnly && job.protected !== true) return false;
   if (!inScope(runner.scope, job)) return false;
   if (job.tags.length === 0) return runner.runUntagged;
   return job.tags.every((tag) => runner.tags.includes(tag));
 }
 
-function inScope(scope: Scope, job: JobTraits): boolean {
+/** Whether a job's project lies in a scope, as far as is known. */
+export function inScope(scope: Scope, job: Pick<JobTraits, "projectId" | "groupIds">): boolean {
   if ("projectId" in scope) return scope.projectId === job.projectId;
   if ("groupId" in scope) return job.groupIds === undefined || job.groupIds.includes(scope.groupId);
   return true;

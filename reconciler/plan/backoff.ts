@@ -114,6 +114,7 @@ function isOfNobody(draft: Draft, { kind, name }: Condition["subject"]): boolean
 }
 
 function heldBack(draft: Draft, key: string): Condition | undefined {
+  if (kind === "pool") return !draft.pools.has(name);
   const condition = draft.conditions.get(key);
   return condition?.until === undefined || draft.reached(condition.until) ? undefined : condition;
 }

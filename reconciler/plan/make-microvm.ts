@@ -53,6 +53,7 @@ export function commitMicrovm(draft: Draft, vm: Microvm, pool: Pool, connection:
     description: runnerDescription(draft.snapshot.owner, vm.pool, vm.name),
     tags: [...traits.tags],
     runUntagged: traits.runUntagged,
+    ...(traits.protectedOnly ? { protectedOnly: true } : {}),
     maxJobTimeoutS: pool.maxJobTimeoutS,
     state: "wanted",
     attempts: 0,

@@ -82,6 +82,13 @@ export class Supply {
     this.of({ pool: vm.pool, size: vm.sizeName }).inUse += 1;
   }
 
+  /** A microVM gave its runner back just now: it serves whoever needs it first. */
+  release(vm: Microvm): void {
+    const own = this.of({ pool: vm.pool, size: vm.sizeName });
+    own.inUse -= 1;
+    own.spare.push(vm);
+  }
+
   /** A microVM was told to go just now: it leaves its place soon. */
   leave(vm: Microvm): void {
     this.leaving.add(vm.name);

@@ -65,6 +65,21 @@ describe("metrics of a store", () => {
     expect(sample(text, "firerunner_job_duration_seconds_count")).toBe(1);
   });
 
+  it("count waiting jobs that no pool takes, and those of a connection without any as none", async () => {
+    const store = new Shelf();
+    const metrics = createMetrics();
+    watchStore(store, metrics);
+    for (const connection of ["gl", "other"]) store.put("connection", connection, {});
+    const waits = (code: string) => job({ connection: "gl", status: "pending", waitingReason: { code, message: "" } });
+    store.put("job", "gl/1/1", waits("FR-NO-POOL"));
+    store.put("job", "gl/1/2", waits("FR-SIZE-REFUSED"));
+    store.put("job", "gl/1/3", waits("FR-POOL-LIMIT"));
+    store.put("job", "gl/1/4", { ...waits("FR-NO-POOL"), status: "canceled" });
+    const text = await metrics.read();
+    expect(sample(text, 'firerunner_unmatched_jobs{connection="gl"}')).toBe(2);
+    expect(sample(text, 'firerunner_unmatched_jobs{connection="other"}')).toBe(0);
+  });
+
   it("count a lost job once, when the forge has confirmed that it runs", async () => {
     const store = new Shelf();
     const metrics = createMetrics();

@@ -1,0 +1,24 @@
+import { isSupply, type Microvm } from "../model/microvm.js";
+import type { Draft } from "./draft.js";
+import { leave, mayHoldCredential } from "./remove.js";
+
+/** Whether a committed microVM's runner can be taken from it: nothing of it was delivered. */
+export function mayGiveBack(draft: Draft, vm: Microvm): boolean {
+  const identity = draft.identities.get(vm.name);
+  if (!isSupply(vm) || vm.phase === "assigned" || identity === undefined) return false;
+  return identity.state === "wanted" || !mayHoldCredential(draft, vm);
+}
+
+/** The microVM goes on without a runner, and serves whoever needs it first; its runner is removed in order. */
+export function giveBack(draft: Draft, vm: Microvm): Microvm {
+  const identity = draft.identities.get(vm.name);
+  if (identity !== undefined) leave(draft, identity);
+  const { committedAt: _committedAt, ...rest } = vm;
+  draft.event(
+    "RunnerGivenBack",
+    { kind: "microvm", name: vm.name },
+    "the job that it was made for no longer waits: it is kept ready",
+    vm.traceId,
+  );
+  return draft.putMicrovm({ ...rest, identity: false });
+}
