@@ -109,12 +109,12 @@ export function pruneConditions(draft: Draft): void {
 function isOfNobody(draft: Draft, { kind, name }: Condition["subject"]): boolean {
   if (kind === "microvm") return !draft.microvms.has(name);
   if (kind === "connection") return !draft.connections.has(name);
+  if (kind === "pool") return !draft.pools.has(name);
   const isOfHost = kind === "host" || kind === "host-image" || kind === "address";
   return isOfHost && !draft.hosts.has(name.split("/")[0] ?? "");
 }
 
 function heldBack(draft: Draft, key: string): Condition | undefined {
-  if (kind === "pool") return !draft.pools.has(name);
   const condition = draft.conditions.get(key);
   return condition?.until === undefined || draft.reached(condition.until) ? undefined : condition;
 }
