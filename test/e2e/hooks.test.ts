@@ -42,7 +42,7 @@ async function expectOneMicrovmPerJob(world: World, pushed: Pushed, jobCount: nu
 
 interface Delivery {
   readonly id: number;
-  readonly request_data: string;
+  readonly request_data: { readonly build_name?: string; readonly build_status?: string };
   readonly response_status: string;
 }
 
@@ -50,11 +50,19 @@ interface Delivery {
 async function deliveries({ api }: World, { project }: Pushed): Promise<{ hookId: number; told: readonly string[]; newest: number }> {
   const [hook] = (await api("GET", `projects/${project.id}/hooks`)) as readonly { readonly id: number }[];
   const hookId = hook?.id ?? 0;
-  const events = (await api("GET", `projects/${project.id}/hooks/${hookId}/events?per_page=100`)) as readonly Delivery[];
-  const told = events.toReversed().flatMap((event) => {
-    const body = JSON.parse(event.request_data) as { readonly build_name?: string; readonly build_status?: string };
-    return body.build_name === undefined ? [] : [`${body.build_name} ${body.build_status} ${event.response_status}`];
-  });
+  const events: Delivery[] = [];
+  // GitLab tells no more than twenty at a time.
+  for (let page = 1; events.length === (page - 1) * 20; page += 1) {
+    const path = `projects/${project.id}/hooks/${hookId}/events?per_page=20&page=${page}`;
+    const more = (await api("GET", path)) as readonly Delivery[];
+    events.push(...more);
+    if (more.length === 0) break;
+  }
+  const told = events
+    .toReversed()
+    .flatMap(({ request_data: body, response_status: status }) =>
+      body.build_name === undefined ? [] : [`${body.build_name} ${body.build_status} ${status}`],
+    );
   return { hookId, told, newest: events[0]?.id ?? 0 };
 }
 

@@ -37,7 +37,6 @@ export interface Paging {
   readonly keyset?: Keyset;
   /** GitLab does not count what is long, and then tells neither `X-Total` nor the last page. */
   readonly uncounted?: boolean;
-  readonly maxPerPage?: number;
 }
 
 /**
@@ -52,7 +51,7 @@ export function page<T extends { readonly id: number }>(
   paging: Paging = {},
 ): readonly T[] {
   const asked = parametersOf(pageSchema, request);
-  const perPage = Math.min(asked.per_page, paging.maxPerPage ?? maxPerPage);
+  const perPage = Math.min(asked.per_page, maxPerPage);
   const sorted = asked.sort === "asc" ? items.toReversed() : items;
   const linkTo = (change: Readonly<Record<string, string>>) => {
     const url = new URL(request.url, base);
