@@ -1,11 +1,9 @@
-import { parseRunnerDescription } from "../model/identity.js";
-import { presenceClass } from "../model/presence.js";
+import { describesPresence, presenceClass } from "../model/presence.js";
 import type { World } from "./world.fixture.js";
 import type { WorldRunner } from "./world-forge.fixture.js";
 
 /** Whether a runner is one that only stands for its class. */
-export const isPresenceRunner = ({ request }: WorldRunner): boolean =>
-  parseRunnerDescription("sim", request.description)?.vm.startsWith("pr-") === true;
+export const isPresenceRunner = ({ request }: WorldRunner): boolean => describesPresence(request.description);
 
 /** How many presence runners there are when no job waits: one for each pool that keeps microVMs ready. */
 export function lastingPresences({ store }: World): number {

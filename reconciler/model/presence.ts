@@ -44,6 +44,9 @@ const base32 = "abcdefghijklmnopqrstuvwxyz234567";
 /** The n-th name made of a seed (10 characters a-z2-7), so at most 1024 names a seed; no microVM is called so. */
 export const presenceName = (seed: string, n: number): string => `pr-${seed}${base32[Math.floor(n / 32) % 32]}${base32[n % 32]}`;
 
+/** Whether a runner's description is that of a presence runner. */
+export const describesPresence = (description: string): boolean => /^firerunner\/[^/]+\/[^/]+\/pr-[^/]+$/.test(description);
+
 /** The class that a presence runner stands for. */
 export const presenceClass = ({ pool, size }: Presence): string => classKey({ pool, size } satisfies RunnerClass);
 

@@ -13,7 +13,8 @@ interface Guest {
   readonly ended: Promise<void>;
 }
 
-interface RunnerConfig {
+/** A runner as its guest has it: what a job could steal. */
+export interface RunnerConfig {
   readonly url: string;
   readonly token: string;
 }
@@ -34,7 +35,7 @@ export class HttpGuestDriver implements VmDriver {
   constructor(
     private readonly diary: GuestDiary,
     /** What running a job takes; ends early with the guest's power. */
-    private readonly work: (power: AbortSignal) => Promise<void>,
+    private readonly work: (power: AbortSignal, runner: RunnerConfig) => Promise<void>,
   ) {}
 
   async start(): Promise<void> {}
@@ -82,13 +83,14 @@ export class HttpGuestDriver implements VmDriver {
   }
 
   /** Asks the forge for a job until there is one, and runs it, or until the guest is told to stop. */
-  private async runOneJob(vm: string, { url, token }: RunnerConfig, service: Service, power: AbortSignal): Promise<void> {
+  private async runOneJob(vm: string, runner: RunnerConfig, service: Service, power: AbortSignal): Promise<void> {
+    const { url, token } = runner;
     for (;;) {
       const response = await send(`${url}/api/v4/jobs/request`, "POST", { token }, power);
       if (response.status === 201) {
         const job = (await response.json()) as { readonly id: number; readonly token: string };
         this.diary.ran(vm, job.id);
-        await this.work(power);
+        await this.work(power, runner);
         power.throwIfAborted();
         await persist(power, () => send(`${url}/api/v4/jobs/${job.id}`, "PUT", { token: job.token, state: "success" }, power));
         return;

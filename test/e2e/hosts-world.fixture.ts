@@ -4,25 +4,28 @@ import { join } from "node:path";
 import { createGitLabClient, type GitLabClient } from "../../reconciler/cli/dev/gitlab-client.js";
 import { type Pushed, pushFolder } from "../../reconciler/cli/dev/push-folder.js";
 import { systemRandom } from "../../reconciler/control/random.js";
-import { startEmbeddedGitLab } from "../../reconciler/embedded/gitlab/start.js";
+import { type EmbeddedGitLab, startEmbeddedGitLab } from "../../reconciler/embedded/gitlab/start.js";
 import type { VmDriver } from "../../reconciler/embedded/host/driver.js";
 import { seededRandom } from "../../reconciler/embedded/host/seeded-random.js";
 import { type EmbeddedHost, startEmbeddedHost } from "../../reconciler/embedded/host/start-embedded-host.js";
 import { type RunningService, startService } from "../../reconciler/main.js";
 import { systemClock } from "../../reconciler/model/clock.js";
+import type { Scope } from "../../reconciler/model/connection.js";
 import { errorCodes } from "../../reconciler/model/errors.js";
 import type { FleetInput } from "../../reconciler/model/fleet.js";
 import type { PoolInput } from "../../reconciler/model/pool.js";
 import { serviceSchema } from "../../reconciler/model/service.js";
 import { createLogger } from "../../reconciler/telemetry/logger.js";
-import { HttpGuestDriver } from "./hosts-guests.fixture.js";
+import { HttpGuestDriver, type RunnerConfig } from "./hosts-guests.fixture.js";
 
 export interface HostsWorldOptions {
   readonly hosts: number;
   readonly seed: number;
   /** What running a job takes. */
-  readonly work: (power: AbortSignal) => Promise<void>;
+  readonly work: (power: AbortSignal, runner: RunnerConfig) => Promise<void>;
   readonly pool?: Partial<PoolInput>;
+  /** The project that the connection is for, by the name under which it is pushed; all projects when left out. */
+  readonly project?: string;
 }
 
 /** What is left, wherever it could be. */
@@ -32,6 +35,7 @@ export type HostsLeftovers = Readonly<Record<"microvms" | "records" | "identitie
 export interface HostsWorld {
   readonly hosts: readonly EmbeddedHost[];
   readonly client: GitLabClient;
+  readonly gitlab: EmbeddedGitLab;
   readonly service: RunningService;
   /** What must never be, in words: over capacity, an address given out twice, a job run twice, an unexplained job. */
   violations(): readonly string[];
@@ -116,7 +120,9 @@ async function build(
     writeFileSync(join(directory, name), text, { mode: 0o600 });
     return join(directory, name);
   };
-  const fleet = fleetOf(hosts, gitlab.url, `file:${file("token", gitlab.token)}`, `file:${file("secret", secret)}`, options.pool);
+  const client = createGitLabClient({ url: gitlab.url, token: gitlab.token });
+  const scope = options.project === undefined ? undefined : { projectId: (await client.ensureProject(`root/${options.project}`)).id };
+  const fleet = fleetOf(hosts, gitlab.url, `file:${file("token", gitlab.token)}`, `file:${file("secret", secret)}`, options.pool, scope);
   const anyPort = { listen: "127.0.0.1:0" };
   const service = await startService({
     service: serviceSchema.parse({
@@ -142,7 +148,6 @@ async function build(
   }, lookEveryMs);
   atEnd(() => clearInterval(looks));
 
-  const client = createGitLabClient({ url: gitlab.url, token: gitlab.token });
   const state = {
     pid: process.pid,
     gitlab: { url: gitlab.url, token: gitlab.token },
@@ -152,6 +157,7 @@ async function build(
   return {
     hosts: hosts.map(({ host }) => host),
     client,
+    gitlab,
     service,
     violations: () => [...violations],
     spawned,
@@ -234,7 +240,14 @@ function look(hosts: readonly WatchedHost[], violations: Set<string>): number {
   return all;
 }
 
-function fleetOf(hosts: readonly WatchedHost[], url: string, token: string, secret: string, pool: Partial<PoolInput> = {}): FleetInput {
+function fleetOf(
+  hosts: readonly WatchedHost[],
+  url: string,
+  token: string,
+  secret: string,
+  pool: Partial<PoolInput> = {},
+  scope: Scope = { instance: true },
+): FleetInput {
   return {
     hosts: hosts.map(({ host }, index) => ({
       name: `host-${index + 1}`,
@@ -244,7 +257,7 @@ function fleetOf(hosts: readonly WatchedHost[], url: string, token: string, secr
       network: { mode: "static", subnet: `10.90.${index + 1}.0/28`, gateway: `10.90.${index + 1}.1` },
     })),
     images: [{ name: "shell", kernel: { image: "registry.example/kernel:6.1" }, rootfs: { image: "registry.example/shell:1" } }],
-    connections: [{ name: "hosts", kind: "gitlab", url, token, scope: { instance: true }, webhook: { secret } }],
+    connections: [{ name: "hosts", kind: "gitlab", url, token, scope, webhook: { secret } }],
     pools: [
       {
         name: "hosts",

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { FireRunnerError } from "../../model/errors.js";
+import { describesPresence } from "../../model/presence.js";
 
 /** A GitLab and a token of its administrator. */
 export interface GitLabAddress {
@@ -42,7 +43,7 @@ export interface GitLabClient {
   jobs(projectId: number, pipelineId: number): Promise<readonly PipelineJob[]>;
   log(projectId: number, jobId: number): Promise<string>;
   cancelJob(projectId: number, jobId: number): Promise<void>;
-  /** How many runners there are in the whole instance. */
+  /** How many runners there are in the whole instance, without those that never take a job. */
   countRunners(): Promise<number>;
 }
 
@@ -108,7 +109,8 @@ export function createGitLabClient(address: GitLabAddress): GitLabClient {
       await call("POST", `projects/${projectId}/jobs/${jobId}/cancel`);
     },
     async countRunners() {
-      return (await read(z.array(z.unknown()), "runners/all?per_page=100")).length;
+      const runners = await read(z.array(z.object({ description: z.string() })), "runners/all?per_page=100");
+      return runners.filter(({ description }) => !describesPresence(description)).length;
     },
   };
 }

@@ -71,19 +71,33 @@ describe("making a runner", () => {
 
   it("tells GitLab's own complaint, and what the token needs", async () => {
     const { gitlab, forge, connection } = await startWorld();
-    gitlab.script(
-      "POST /user/runners",
-      { status: 400, json: { message: { base: ["Maximum number of runners (50) exceeded"] } } },
-      forbidden,
-    );
+    gitlab.script("POST /user/runners", { status: 400, json: { message: { tag_list: ["can not be empty"] } } }, forbidden);
     await expect(forge.makeRunner(connection(), request)).rejects.toMatchObject({
       code: "FR-FORGE-REJECTED",
-      message: expect.stringContaining('{"base":["Maximum number of runners (50) exceeded"]}'),
+      message: expect.stringContaining('{"tag_list":["can not be empty"]}'),
     });
     await expect(forge.makeRunner(connection(), request)).rejects.toMatchObject({
       code: "FR-FORGE-UNAUTHORIZED",
       message: expect.stringContaining("the token env:TOKEN needs the scope create_runner"),
     });
+  });
+
+  it.each([
+    "400 Bad request - Runner projects base Maximum number of ci registered project runners (50) exceeded",
+    { "runner_namespaces.base": ["Maximum number of ci registered group runners (1000) exceeded"] },
+  ])("says of %j that it is the plan's limit", async (message) => {
+    const { gitlab, forge, connection } = await startWorld();
+    gitlab.script("POST /user/runners", { status: 400, json: { message } });
+    const refusal = await forge.makeRunner(connection(), request).catch((error: unknown) => error);
+    expect(refusal).toMatchObject({ code: "FR-FORGE-RUNNER-LIMIT", retryable: true });
+    expect(String(refusal)).toMatch(/runners \(\d+\) exceeded.*; delete runners that nobody needs, or raise the plan's limit$/);
+  });
+
+  it("makes one for protected refs, and one that is paused, where that is asked for", async () => {
+    const { gitlab, forge, connection } = await startWorld();
+    gitlab.script("POST /user/runners", { status: 201, json: { id: 77, token: "glrt-x" } });
+    await forge.makeRunner(connection(), { ...request, protectedOnly: true, paused: true });
+    expect(gitlab.seen[0]?.body).toMatchObject({ access_level: "ref_protected", paused: true });
   });
 
   it("does not tell a token that GitLab repeats in a complaint", async () => {
