@@ -2,7 +2,21 @@ import { describe, expect, it } from "vitest";
 import type { Condition } from "../model/condition.js";
 import type { Microvm } from "../model/microvm.js";
 import { planUntilDone } from "./apply-plan.fixture.js";
-import { aHost, aHostView, aJob, anIdentity, anImage, aPool, aReport, aSnapshot, aVm, now, remarkable } from "./snapshot.fixture.js";
+import {
+  aConnection,
+  aConnectionView,
+  aHost,
+  aHostView,
+  aJob,
+  anIdentity,
+  anImage,
+  aPool,
+  aReport,
+  aSnapshot,
+  aVm,
+  now,
+  remarkable,
+} from "./snapshot.fixture.js";
 import type { Snapshot } from "./snapshot.js";
 
 const held = (count: number, until: number, host = false): Condition => ({
@@ -72,6 +86,43 @@ describe("a class whose microVMs come to nothing", () => {
     const identities = [anIdentity({ state: "leaving", absent: true })];
     const { conditions } = outcome({ microvms: [gone({})], identities, guestReports: endedItself, jobs: [aJob()] });
     expect(conditions).toMatchObject([{ reason: "FR-FORGE-RUNNER-DELETED" }]);
+  });
+
+  it.each<[string, Partial<Snapshot>, string]>([
+    [
+      "that the project may have instance runners turned off",
+      {},
+      "job forge/7/1 waits; perhaps project 7 has instance runners turned off, or somebody changed the runner's tags in the forge, or paused it",
+    ],
+    [
+      "that the project may lie outside the group",
+      { connections: [aConnectionView({ spec: aConnection({ scope: { groupId: 3 } }) })] },
+      "perhaps project 7 lies outside group 3, or has group runners turned off, or",
+    ],
+    [
+      "that the token may have been refused",
+      { guestReports: new Map([["vm-one", aReport({ done: { at: now - 8_000, exitCode: 1, reason: "failed" } })]]) },
+      "perhaps its runner failed (exit code 1), or the forge refused its token, or",
+    ],
+    [
+      "that the ref may be protected no more",
+      { identities: [anIdentity({ state: "leaving", absent: true, protectedOnly: true, attempts: 0 })], jobs: [aJob({ ref: "main" })] },
+      'or the ref "main" is protected no more, or',
+    ],
+    [
+      "for sure that the pool has other tags now",
+      { jobs: [aJob({ tags: ["vm", "new"] })], pools: [{ spec: aPool({ tags: ["vm", "new"] }), paused: false }] },
+      "job forge/7/1 waits, and the runner was made before its pool had the tags new",
+    ],
+  ])("is told %s", (_what, rest, expected) => {
+    const [identity = anIdentity({ state: "leaving", absent: true })] = rest.identities ?? [];
+    const { runnerId: _runnerId, ...unmade } = identity;
+    const identities = [unmade];
+    const { conditions } = outcome({ microvms: [gone({})], guestReports: endedItself, jobs: [aJob()], ...rest, identities });
+    expect(conditions.find(({ type }) => type === "NoJobTaken")).toMatchObject({
+      reason: "FR-VM-NO-JOB",
+      message: expect.stringContaining(expected),
+    });
   });
 
   it.each<[string, Partial<Microvm>, Partial<Snapshot>]>([

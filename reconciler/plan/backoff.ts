@@ -1,7 +1,9 @@
 import { type Condition, conditionKey } from "../model/condition.js";
+import type { Job } from "../model/job.js";
 import type { Microvm } from "../model/microvm.js";
 import { classKey, type RunnerClass } from "../model/runner-class.js";
 import type { Draft } from "./draft.js";
+import { likelyCauses } from "./likely-causes.js";
 
 const firstMs = 5_000;
 const longestMs = 300_000;
@@ -53,12 +55,16 @@ export function endedWithoutJob(draft: Draft, vm: Microvm): boolean {
 
 /** A microVM is gone, and no job was found that it ran although jobs of its class still wait: the next one waits a little. */
 export function noteNoJobTaken(draft: Draft, vm: Microvm): void {
-  const waits = [...draft.jobs.values()].some((job) => job.status === "pending" && job.pool === vm.pool && job.size === vm.sizeName);
-  if (!waits) return;
+  const waiting = [...draft.jobs.values()].find((job) => job.status === "pending" && job.pool === vm.pool && job.size === vm.sizeName);
+  if (waiting === undefined) return;
   const identity = draft.identities.get(vm.name);
   const wasDeleted = identity?.absent === true && identity.runnerId !== undefined;
   if (wasDeleted) holdBack(draft, classSubjectOf(vm), runnerDeleted.code, runnerDeleted.message);
-  else holdBack(draft, classSubjectOf(vm), "FR-VM-NO-JOB", "its runner ended without taking a job");
+  else holdBack(draft, classSubjectOf(vm), "FR-VM-NO-JOB", whyNoJob(draft, vm, waiting));
+}
+
+function whyNoJob(draft: Draft, vm: Microvm, waiting: Job): string {
+  return `its runner ended without taking a job; ${likelyCauses(draft, vm, waiting)}`;
 }
 
 /** A microVM of the class took a job: its way is clear again. */
