@@ -219,7 +219,8 @@ export class WorldForge implements ForgePort {
     await this.travel();
     const jobs = [...this.jobs.values()].filter((job) => job.status === "pending" || isRunning(job.status)).map(tell);
     await this.answer();
-    return { jobs, projectIds: [7, 8], unread: [] };
+    const projectIds = new Set([...this.jobs.values()].map(({ projectId }) => projectId));
+    return { jobs, projectIds: [...projectIds], unread: [] };
   }
 
   async cancelJob(_connection: Connection, _projectId: number, jobId: number, force: boolean): Promise<ForgeJob | undefined> {

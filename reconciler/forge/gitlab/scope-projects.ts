@@ -10,7 +10,7 @@ import { readPages } from "./pages.js";
 export interface ScopeProjects {
   /** The projects to read now: those that were tried longest ago, the most active first. */
   next(client: Client, attempt: Attempt): Promise<readonly number[]>;
-  /** Notes that something was told of a project: where it is not known, the projects are found anew with the next call. */
+  /** Notes that something was told of a project: it is read with the others from the next call on, until they are found anew. */
   noted(connection: Connection, projectId: number): void;
   /** Notes that a project was read, or that it was tried in vain. */
   tried(connection: Connection, projectId: number): void;
@@ -18,20 +18,18 @@ export interface ScopeProjects {
 
 interface Found {
   readonly at: number;
-  readonly projectIds: ReadonlySet<number>;
+  readonly projectIds: Set<number>;
   readonly triedAt: Map<number, number>;
-  /** Whether a project was told of that is not among them. */
-  isOutdated: boolean;
 }
 
-/** Projects that are never listed must not have them listed all the time. */
-const leastMs = 60_000;
+/** So many projects may be told of besides those that are listed. */
+const maxTold = 1_000;
 
 type Limits = Pick<ForgeLimits, "projectPages" | "projectsMs" | "projectsPerCall">;
 
 /**
- * Remembers each scope's projects for a while: they are found on a slow tick, and sooner when a webhook tells of one
- * that is not among them. Of scopes with more projects than are listed, the most recently active are known.
+ * Remembers each scope's projects for a while: they are found on a slow tick, and one of which a webhook tells is
+ * among them at once. Of scopes with more projects than are listed, the most recently active are known.
  */
 export function createScopeProjects(clock: Clock, limits: Limits): ScopeProjects {
   const scopes = new Map<string, Found>();
@@ -39,8 +37,7 @@ export function createScopeProjects(clock: Clock, limits: Limits): ScopeProjects
   async function find(client: Client, attempt: Attempt): Promise<Found> {
     const key = keyOf(attempt.connection);
     const known = scopes.get(key);
-    const freshMs = known?.isOutdated === true ? Math.min(leastMs, limits.projectsMs) : limits.projectsMs;
-    if (known !== undefined && clock.now() - known.at < freshMs) return known;
+    if (known !== undefined && clock.now() - known.at < limits.projectsMs) return known;
     const { scope } = attempt.connection;
     const query = { archived: false, simple: true, orderBy: "last_activity_at", sort: "desc" };
     const { items } = await ("groupId" in scope
@@ -54,7 +51,7 @@ export function createScopeProjects(clock: Clock, limits: Limits): ScopeProjects
       : readPages(client, attempt, "projects", query, limits.projectPages));
     const projectIds = new Set(items.map((item) => projectIdOf(attempt, item)));
     const triedAt = new Map([...projectIds].flatMap((id) => pair(id, known?.triedAt.get(id))));
-    const found = { at: clock.now(), projectIds, triedAt, isOutdated: false };
+    const found = { at: clock.now(), projectIds, triedAt };
     forgetOld();
     scopes.set(key, found);
     return found;
@@ -74,7 +71,7 @@ export function createScopeProjects(clock: Clock, limits: Limits): ScopeProjects
     noted(connection, projectId) {
       if ("projectId" in connection.scope) return;
       const known = scopes.get(keyOf(connection));
-      if (known !== undefined && !known.projectIds.has(projectId)) known.isOutdated = true;
+      if (known !== undefined && known.projectIds.size < limits.projectPages * 100 + maxTold) known.projectIds.add(projectId);
     },
     tried(connection, projectId) {
       scopes.get(keyOf(connection))?.triedAt.set(projectId, clock.now());
