@@ -52,5 +52,11 @@ function callsTo(child: ChildProcess): OutsideCalls {
         waiting.set(id, { resolve: resolve as (answer: unknown) => void, reject });
         child.send({ id, name, args } satisfies CallMessage);
       });
-  return { sendSteadily: ask("sendSteadily"), sendAtOnce: ask("sendAtOnce"), createCount: ask("createCount"), seen: ask("seen") };
+  return {
+    sendSteadily: ask("sendSteadily"),
+    sendAtOnce: ask("sendAtOnce"),
+    holdRest: ask("holdRest"),
+    createCount: ask("createCount"),
+    seen: ask("seen"),
+  };
 }

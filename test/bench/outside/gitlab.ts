@@ -11,6 +11,8 @@ export interface StubGitLab {
   readonly runnerMadeAt: ReadonlyMap<string, number>;
   /** From now on this job waits. */
   addJob(jobId: number): void;
+  /** From now on every request is answered only after so long. */
+  hold(ms: number): void;
   stop(): void;
 }
 
@@ -25,6 +27,7 @@ export async function startStubGitLab(): Promise<StubGitLab> {
   const runnerMadeAt = new Map<string, number>();
   const runners = new Map<number, string>();
   let runnerIds = 0;
+  let heldMs = 0;
 
   /** Keyset pages, newest first; every job goes on waiting. */
   function listJobs(url: URL, response: ServerResponse): void {
@@ -71,13 +74,19 @@ export async function startStubGitLab(): Promise<StubGitLab> {
     else give(response, 404, '{"message":"404 Not Found"}');
   }
 
+  /** What is held when this GitLab stops is never answered: its connections are closed then. */
+  function answerInTime(request: IncomingMessage, body: string, response: ServerResponse): void {
+    if (heldMs === 0) answer(request, body, response);
+    else setTimeout(() => answer(request, body, response), heldMs).unref();
+  }
+
   const server = createServer((request, response) => {
-    if (request.method === "GET") return answer(request, "", response);
+    if (request.method === "GET") return answerInTime(request, "", response);
     let body = "";
     request.setEncoding("utf8").on("data", (text: string) => {
       body += text;
     });
-    request.on("end", () => answer(request, body, response));
+    request.on("end", () => answerInTime(request, body, response));
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", 4096, resolve));
   return {
@@ -85,6 +94,9 @@ export async function startStubGitLab(): Promise<StubGitLab> {
     readAt,
     runnerMadeAt,
     addJob: (jobId) => void jobs.push(jobId),
+    hold(ms) {
+      heldMs = ms;
+    },
     stop: () => {
       server.close();
       server.closeAllConnections();

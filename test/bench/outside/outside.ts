@@ -8,6 +8,8 @@ import type { HookTarget } from "./job-hook.js";
 export interface OutsideCalls {
   sendSteadily(target: HookTarget, jobIds: readonly number[], perSecond: number): Promise<readonly SentHook[]>;
   sendAtOnce(target: HookTarget, jobIds: readonly number[], connections: number): Promise<readonly SentHook[]>;
+  /** From now on GitLab's REST API answers only after so many milliseconds. */
+  holdRest(ms: number): Promise<void>;
   /** How many Creates have arrived. */
   createCount(): Promise<number>;
   seen(): Promise<Seen>;
@@ -51,6 +53,7 @@ export async function startOutside({ hosts, guests }: OutsideOptions): Promise<{
     calls: {
       sendSteadily: (target, jobIds, perSecond) => sendSteadily({ target, onSend: gitlab.addJob }, jobIds, perSecond),
       sendAtOnce: (target, jobIds, connections) => sendAtOnce({ target, onSend: gitlab.addJob }, jobIds, connections),
+      holdRest: async (ms) => gitlab.hold(ms),
       createCount: async () => creates.length,
       seen: async () => ({ creates, readAt: gitlab.readAt, runnerMadeAt: gitlab.runnerMadeAt, guests: guestTimes }),
     },
