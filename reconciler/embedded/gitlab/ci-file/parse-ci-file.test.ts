@@ -47,9 +47,20 @@ describe("what a file asks for", () => {
           allowFailure: false,
           retry: { max: 0, when: ["always"] },
           timeoutS: undefined,
+          startInS: undefined,
+          resourceGroup: undefined,
         },
       ],
     });
+  });
+
+  test("jobs that are delayed, and jobs that exclude one another", () => {
+    expect(only("a: {script: x, when: delayed, start_in: 30 minutes}")).toMatchObject({
+      when: "delayed",
+      startInS: 1800,
+      allowFailure: false,
+    });
+    expect(only("a: {script: x, resource_group: production}")).toMatchObject({ resourceGroup: "production" });
   });
 
   test("every keyword is read", () => {

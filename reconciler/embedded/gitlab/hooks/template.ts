@@ -22,6 +22,6 @@ function valueAt(data: unknown, path: readonly string[]): unknown {
   return path.reduce<unknown>((at, key) => {
     if (at === undefined || at === null) return undefined;
     if (typeof at !== "object" || Array.isArray(at)) throw new TypeError(`${key} is looked for in what is no object`);
-    return (at as Readonly<Record<string, unknown>>)[key];
+    return Object.hasOwn(at, key) ? (at as Readonly<Record<string, unknown>>)[key] : undefined;
   }, data);
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type Json, oneJob, startTestGitLab } from "../gitlab.fixture.js";
+import { type Json, oneJob, startReceiver, startTestGitLab } from "../gitlab.fixture.js";
 
 const isoTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 const manyJobs = (count: number) => Array.from({ length: count }, (_, n) => `job-${n}:\n  tags: [b, a]\n  script: [echo ${n}]\n`).join("");
@@ -221,6 +221,35 @@ describe("pipelines and jobs", () => {
     const [job] = (await api("GET", `/projects/${projectId}/jobs?scope[]=manual`)).body;
     const played = await api("POST", `/projects/${projectId}/jobs/${job.id}/play`);
     expect([played.status, played.body.status, played.body.id]).toEqual([200, "pending", job.id]);
+    await api("POST", `/projects/${projectId}/jobs/${job.id}/cancel`);
+    const again = await api("POST", `/projects/${projectId}/jobs/${job.id}/play`);
+    expect([again.status, again.body.status, again.body.id]).toEqual([200, "pending", job.id + 1]);
+  });
+
+  it("with delayed jobs and resource groups wait in states of their own, and tell of no state between", async () => {
+    const { api, push, gitlab } = await startTestGitLab();
+    const receiver = await startReceiver();
+    const { projectId } = await push("root/demo", { "README.md": "no jobs yet\n" });
+    await api("POST", `/projects/${projectId}/hooks`, { url: receiver.url, job_events: true });
+    const file = `
+later: {when: delayed, start_in: 1 hour, script: [x]}
+first: {resource_group: production, script: [x]}
+second: {resource_group: production, script: [x]}
+`;
+    await push("root/demo", { ".gitlab-ci.yml": file });
+    const path = `/projects/${projectId}/jobs`;
+    const named = async (scope: string) => (await api("GET", `${path}?scope[]=${scope}`)).body;
+    const [[later], [waiting], [pending]] = await Promise.all(["scheduled", "waiting_for_resource", "pending"].map(named));
+    expect([later.name, waiting.name, pending.name]).toEqual(["later", "second", "first"]);
+    expect(waiting).toMatchObject({ queued_duration: null, started_at: null });
+    expect((await api("POST", `${path}/${waiting.id}/play`)).status).toBe(400);
+    expect((await api("POST", `${path}/${later.id}/play`)).body.status).toBe("pending");
+    await api("POST", `${path}/${pending.id}/cancel`);
+    expect((await api("GET", `${path}/${waiting.id}`)).body.status).toBe("pending");
+    await gitlab.hooksDelivered();
+    const told = receiver.received.map(({ body }) => `${body.build_name} ${body.build_status}`).sort();
+    const wanted = ["first canceled", "later pending", "second pending"];
+    expect(told).toEqual(["first created", "first pending", "later created", "second created", ...wanted].sort());
   });
 });
 

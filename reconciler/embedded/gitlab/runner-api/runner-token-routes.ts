@@ -1,7 +1,7 @@
 import type { FastifyInstance } from "fastify";
 import { z } from "zod";
 import { parametersOf } from "../http/parameters.js";
-import { forbidden, notFound } from "../http/refusal.js";
+import { forbidden, notFound, Refusal } from "../http/refusal.js";
 import type { Runner } from "../records/runner.js";
 import type { World } from "../world.js";
 import { sentToken } from "./credentials.js";
@@ -25,6 +25,10 @@ export function runnerTokenRoutes(app: FastifyInstance, world: World): void {
     // Only asking for a job makes a runner online.
     runners.seen(id, systemId, info ?? {}, false);
     return reply.code(200).send({ id, token, token_expires_at: null });
+  });
+  // Registration with a token of the project, group or instance: switched off, as it is since 17.0.
+  app.post("/runners", async () => {
+    throw new Refusal(410, { message: "410 Gone - runner registration disallowed" });
   });
   app.delete("/runners", async (request, reply) => {
     runners.remove(own(sentToken(request)).id);
