@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { until } from "../../reconciler/model/until.fixture.js";
@@ -88,7 +88,50 @@ describe("an end", () => {
     const reconciler = await listen();
     await start(reconciler).ended;
     expect(reconciler.of("log")[0]?.body).toContain("forbidden");
-    expect(reconciler.of("done")).toHaveLength(1);
+    expect(reconciler.of("done").map(({ body }) => fields(body))).toMatchObject([{ why: "GitLab refused the runner's token" }]);
+  });
+
+  test("comes, with the reason, when a runner outlives its wait without a job", async () => {
+    const { machine, listen, start } = world();
+    machine.addCommand("fr-runner", "trap '' TERM\necho 'Starting runner for x'\nwhile :; do sleep 0.05; done");
+    const reconciler = await listen();
+    await start(reconciler, { FIRERUNNER_JOB_WAIT_S: "0", FIRERUNNER_JOB_GRACE_S: "0", FIRERUNNER_STOP_S: "0.2" }).ended;
+    expect(fields(reconciler.of("done")[0]?.body)).toEqual({
+      exit_code: "137",
+      reason: "failed",
+      why: "the runner took no job in 0 s and did not end by itself",
+    });
+    expect(machine.read("poweroff")).toBe("off\n");
+  });
+
+  test("does not come over a job, whatever the runner's log says of it", async () => {
+    const { machine, listen, start } = world();
+    mkdirSync(join(machine.stateDir, "builds/project"), { recursive: true });
+    machine.addCommand("fr-runner", "echo 'Starting runner for x'\nsleep 0.5");
+    const reconciler = await listen();
+    await start(reconciler, { FIRERUNNER_JOB_WAIT_S: "0", FIRERUNNER_JOB_GRACE_S: "0" }).ended;
+    expect(fields(reconciler.of("done")[0]?.body)).toEqual({ exit_code: "0", reason: "finished" });
+  });
+
+  test("comes with the least version when gitlab-runner is too old", async () => {
+    const { machine, listen, start } = world();
+    machine.addCommand("gitlab-runner", "echo 'Incorrect Usage: flag provided but not defined: -r'\nexit 1");
+    const reconciler = await listen();
+    await start(reconciler).ended;
+    expect(fields(reconciler.of("done")[0]?.body).why).toMatch(/^gitlab-runner is older than 17\.1/);
+  });
+
+  test.each([
+    ["the development runner, which has shell only", false, "the pool wants executor docker: the development runner has shell only"],
+    ["a guest without an engine", true, "the pool wants executor docker: the guest has no engine at /nowhere.sock"],
+  ])("comes before a job when the pool wants docker of %s", async (_what, hasRunner, why) => {
+    const { machine, listen, start } = world();
+    if (hasRunner) machine.addCommand("gitlab-runner", "exit 0");
+    const body = '[[runners]]\n  name = "fr-small-1"\n  url = "https://gitlab.test"\n  token = "t"\n  executor = "docker"\n';
+    const reconciler = await listen((call) => (call === "config" ? { status: 200, body } : undefined));
+    await start(reconciler, { FIRERUNNER_DOCKER_SOCKET: "/nowhere.sock", FIRERUNNER_DOCKER_WAIT_S: "0" }).ended;
+    expect(machine.read("argv")).toBe("");
+    expect(fields(reconciler.of("done")[0]?.body)).toEqual({ exit_code: "1", reason: "refused", why });
   });
 });
 
@@ -188,6 +231,27 @@ echo '{"level":"error","msg":"Failed to process build"}'`;
     );
     expect(machine.read("config-seen")).toContain('token = "glrt-token-of-the-test"');
     expect(machine.read("machine-id")).toMatch(/^(?!0a0a)[0-9a-f]{32}\n$/);
+    expect(fields(reconciler.of("done")[0]?.body)).toEqual({ exit_code: "0", reason: "finished" });
+  });
+
+  test("asks version 2 of the metadata service for a token, shuts the way to it, and has the machine named", async () => {
+    const { machine, listen, start } = world();
+    machine.addCommand("gitlab-runner", gitlabRunner);
+    machine.addCommand("fr-guest", `echo "$*" >>"${join(machine.directory, "helped")}"`);
+    const reconciler = await listen((call, request) => {
+      if (call === "token") return request.method === "PUT" ? { status: 200, body: "a-token" } : undefined;
+      if (call !== "firerunner-boot") return undefined;
+      return request.metadataToken === "a-token" ? { status: 200, body: bootText(request.origin) } : { status: 401 };
+    });
+    await start(reconciler, {
+      FIRERUNNER_BOOT_FILE: "",
+      FIRERUNNER_METADATA_URL: `${reconciler.url}/latest`,
+      FIRERUNNER_WORK_DIR: join(machine.directory, "work"),
+      FIRERUNNER_MACHINE_ID_FILE: join(machine.directory, "machine-id"),
+    }).ended;
+    expect(reconciler.of("token").map(({ path }) => path)).toEqual(["/latest/api/token"]);
+    expect(reconciler.of("firerunner-boot")).toHaveLength(2);
+    expect(machine.read("helped")).toBe("metadata off\nhostname fr-small-1\n");
     expect(fields(reconciler.of("done")[0]?.body)).toEqual({ exit_code: "0", reason: "finished" });
   });
 

@@ -196,7 +196,11 @@ describe("the runner's config", () => {
     const { machine, listen, start } = world();
     const reconciler = await listen((call) => (call === "config" ? { status: 410 } : undefined));
     await start(reconciler).ended;
-    expect(fields(reconciler.of("done")[0]?.body)).toEqual({ exit_code: "1", reason: "refused" });
+    expect(fields(reconciler.of("done")[0]?.body)).toEqual({
+      exit_code: "1",
+      reason: "refused",
+      why: "the runner's config was refused with 410",
+    });
     expect(machine.read("argv")).toBe("");
     expect(machine.read("poweroff")).toBe("off\n");
   });

@@ -8,6 +8,8 @@ interface GuestRequest {
   readonly path: string;
   readonly authorization: string | undefined;
   readonly contentType: string | undefined;
+  /** The token of the metadata service's version 2. */
+  readonly metadataToken: string | undefined;
   readonly body: string;
   /** The listener as the request named it. */
   readonly origin: string;
@@ -63,6 +65,7 @@ export async function startGuestListener(script: GuestScript = () => undefined):
         path: incoming.url ?? "",
         authorization: incoming.headers.authorization,
         contentType: incoming.headers["content-type"],
+        metadataToken: incoming.headers["x-metadata-token"]?.toString(),
         body,
         origin: `http://${incoming.headers.host}`,
       };

@@ -5,6 +5,7 @@ import { type Host, hostSchema } from "../model/host.js";
 import type { Identity } from "../model/identity.js";
 import { ManualClock } from "../model/manual-clock.fixture.js";
 import type { Microvm } from "../model/microvm.js";
+import { poolSchema } from "../model/pool.js";
 import type { Records } from "../model/records.js";
 import { createMemoryStore } from "../store/memory/memory-store.js";
 import type { Sealer, Store } from "../store/port.js";
@@ -68,7 +69,11 @@ export async function createGuestWorld(options: Partial<GuestOptions> = {}): Pro
     commits += 1;
   });
 
-  async function put<K extends "microvm" | "identity" | "host" | "connection">(kind: K, key: string, value: Records[K]): Promise<void> {
+  async function put<K extends "microvm" | "identity" | "host" | "connection" | "pool">(
+    kind: K,
+    key: string,
+    value: Records[K],
+  ): Promise<void> {
     await store.commit({ writes: [{ kind, key, value, expect: "any" } as Parameters<Store["commit"]>[0]["writes"][number]] });
   }
   const declared = { generation: 1, order: 0, declaredAt: 0 };
@@ -136,6 +141,8 @@ export async function createGuestWorld(options: Partial<GuestOptions> = {}): Pro
       presenceRunners: true,
     },
   });
+  const pool = { name: "small", connection: "gl", image: "ubuntu", runUntagged: true, size: "fr-small", maxMicrovms: 4 };
+  await put("pool", "small", { ...declared, spec: poolSchema.parse({ ...pool, sizes: { "fr-small": { vcpu: 2, memoryMb: 2048 } } }) });
   await world.putHost({ mode: "static", subnet: "10.20.0.0/24", gateway: "10.20.0.1", nameservers: [], exclude: [], nat: true });
   await world.putMicrovm();
   commits = 0;

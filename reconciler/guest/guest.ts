@@ -32,7 +32,7 @@ export const guestStates = ["parked", "starting", "started", "running"] as const
 export type GuestState = (typeof guestStates)[number];
 
 /** How a guest ended. */
-export type GuestEnd = Pick<NonNullable<GuestReport["done"]>, "exitCode" | "reason">;
+export type GuestEnd = Omit<NonNullable<GuestReport["done"]>, "at">;
 
 /** `unavailable`: the guest should ask again a little later. `unknown`: the session has ended. */
 export type NextResult = Order | "unavailable" | "unknown";
@@ -134,9 +134,11 @@ export function createGuest(options: GuestOptions): Guest {
       if (isOver(state.vm, state.report) || state.report.startedAt !== undefined) return { outcome: "over" };
       const identity = store.get("identity", session.vm)?.value;
       const connection = store.get("connection", state.vm.connection)?.value.spec;
-      if (!isReady(identity) || connection === undefined) return { outcome: "not-yet" };
+      const pool = store.get("pool", state.vm.pool)?.value.spec;
+      if (!isReady(identity) || connection === undefined || pool === undefined) return { outcome: "not-yet" };
       const { vm, runnerId } = identity;
-      return { outcome: "given", toml: runnerConfigToml({ vm, url: connection.url, runnerId, token: tokenOf(identity) }) };
+      const { docker } = pool;
+      return { outcome: "given", toml: runnerConfigToml({ vm, url: connection.url, runnerId, token: tokenOf(identity), docker }) };
     },
     async heartbeat(session, said) {
       if (said === "started" || said === "running") {
@@ -162,9 +164,9 @@ export function createGuest(options: GuestOptions): Guest {
       const clean = isReady(identity) ? text.replaceAll(tokenOf(identity), "[redacted]") : text;
       return { outcome: "taken", text: clean, traceId: state.vm.traceId };
     },
-    async done(session, { exitCode, reason }) {
+    async done(session, end) {
       const known = await report(session, (before) =>
-        before.done === undefined ? { ...before, done: { at: clock.now(), exitCode, reason } } : undefined,
+        before.done === undefined ? { ...before, done: { at: clock.now(), ...end } } : undefined,
       );
       return known ? "remembered" : "unknown";
     },

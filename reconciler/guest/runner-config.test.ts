@@ -19,6 +19,22 @@ describe("the runner's configuration", () => {
     ]);
   });
 
+  it("runs jobs in containers of the guest's own engine where the pool says so", () => {
+    const docker = { image: "registry.example/build:1" };
+    const toml = runnerConfigToml({ vm: "vm-a", url: "https://gitlab.example.com", runnerId: 42, token: "glrt-abc", docker });
+    expect(toml.split("\n").slice(7)).toEqual([
+      '  token = "glrt-abc"',
+      '  executor = "docker"',
+      "  [runners.docker]",
+      '    image = "registry.example/build:1"',
+      "    privileged = false",
+      '    pull_policy = ["if-not-present"]',
+      '    allowed_pull_policies = ["always", "if-not-present"]',
+      '    volumes = ["/cache"]',
+      "",
+    ]);
+  });
+
   it("keeps any text within its quotes", () => {
     fc.assert(
       fc.property(fc.string({ unit: "binary" }), (text) => {

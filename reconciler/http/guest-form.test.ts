@@ -14,6 +14,12 @@ describe("a guest's form", () => {
     expect(() => form.field("nonce", /^[0-9a-f]{64}$/, "64 hex digits")).toThrow(/^nonce is refused: must be 64 hex digits$/);
   });
 
+  it("may lack what is optional, and is refused when that is wrong", () => {
+    expect(readGuestForm("").optional("why", /./, "a text")).toBeUndefined();
+    expect(readGuestForm("why=x\n").optional("why", /./, "a text")).toBe("x");
+    expect(() => readGuestForm("why=x\n").optional("why", /^y/, "a text with y")).toThrow("why is refused: must be a text with y");
+  });
+
   it.each(["no equals", "=value", "a=1\na=2", "a=1\n".repeat(2), "x=1\n".repeat(40)])("refuses %j", (body) => {
     expect(() => readGuestForm(body)).toThrow(expect.objectContaining({ code: "FR-INVALID" }));
   });

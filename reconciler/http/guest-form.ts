@@ -6,6 +6,8 @@ const mostLines = 32;
 export interface GuestForm {
   /** The field's text, which `pattern` accepts; `accepted` says in words what that is. */
   field(name: string, pattern: RegExp, accepted: string): string;
+  /** The same of a field that may be missing. */
+  optional(name: string, pattern: RegExp, accepted: string): string | undefined;
 }
 
 /** Reads lines `key=value`, each key once. Keys that nobody asks for are left alone: a later agent may say more. */
@@ -20,11 +22,16 @@ export function readGuestForm(body: string): GuestForm {
     if (fields.has(key)) throw new FireRunnerError("FR-INVALID", "the body names a key twice");
     fields.set(key, line.slice(equals + 1));
   }
+  function optional(name: string, pattern: RegExp, accepted: string): string | undefined {
+    const value = fields.get(name);
+    if (value !== undefined && !pattern.test(value)) throw new FireRunnerError("FR-INVALID", `${name} is refused: must be ${accepted}`);
+    return value;
+  }
   return {
+    optional,
     field(name, pattern, accepted) {
-      const value = fields.get(name);
+      const value = optional(name, pattern, accepted);
       if (value === undefined) throw new FireRunnerError("FR-INVALID", `${name} is missing: must be ${accepted}`);
-      if (!pattern.test(value)) throw new FireRunnerError("FR-INVALID", `${name} is refused: must be ${accepted}`);
       return value;
     },
   };

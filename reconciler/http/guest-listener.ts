@@ -158,7 +158,9 @@ function registerCalls(scope: FastifyInstance, { guest, clock, ...options }: Gue
 
   scope.post("/guest/v1/done", { onRequest: authenticate }, async (request, reply) => {
     const form = formOf(request);
+    const why = form.optional("why", /^[\x20-\x7e]{1,300}$/, "1 to 300 visible characters");
     const end: GuestEnd = {
+      ...(why === undefined ? {} : { why }),
       exitCode: Number(form.field("exit_code", /^\d{1,3}$/, "a whole number from 0 to 999")),
       reason: form.field("reason", /^(finished|refused|failed)$/, "finished, refused or failed") as GuestEnd["reason"],
     };

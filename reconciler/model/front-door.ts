@@ -43,7 +43,15 @@ export const guestReportSchema = z.strictObject({
   claimedAt: timestampSchema,
   /** When the guest said that its runner has started and the configuration is no longer needed. */
   startedAt: timestampSchema.optional(),
-  done: z.strictObject({ at: timestampSchema, exitCode: z.int(), reason: z.enum(["finished", "refused", "failed"]) }).optional(),
+  done: z
+    .strictObject({
+      at: timestampSchema,
+      exitCode: z.int(),
+      reason: z.enum(["finished", "refused", "failed"]),
+      /** What was wrong, in the guest's own words. */
+      why: z.string().max(300).optional(),
+    })
+    .optional(),
   /** A claim that must not have happened: another boot, or another secret within one boot. */
   fault: z.strictObject({ at: timestampSchema, code: z.enum(["FR-GUEST-RESTARTED", "FR-GUEST-INCIDENT"]) }).optional(),
 });

@@ -80,6 +80,10 @@ describe("a class whose microVMs come to nothing", () => {
     const rest = { microvms: [gone({})], identities, guestReports: endedItself };
     expect(outcome({ ...rest, jobs: [aJob()] }).conditions).toMatchObject([{ reason: "FR-VM-NO-JOB" }]);
     expect(outcome(rest).conditions).toEqual([]);
+    const why = "the pool wants executor docker: the development runner has shell only";
+    const refused = new Map([["vm-one", aReport({ done: { at: now - 8_000, exitCode: 1, reason: "refused", why } })]]);
+    const conditions = outcome({ ...rest, guestReports: refused, jobs: [aJob()] }).conditions;
+    expect(conditions).toMatchObject([{ message: `its guest ended without a job: ${why}` }]);
   });
 
   it("says so when a guest ended without a job because its runner was deleted in the forge", () => {

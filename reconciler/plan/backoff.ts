@@ -64,6 +64,8 @@ export function noteNoJobTaken(draft: Draft, vm: Microvm): void {
 }
 
 function whyNoJob(draft: Draft, vm: Microvm, waiting: Job): string {
+  const why = draft.snapshot.guestReports.get(vm.name)?.done?.why;
+  if (why !== undefined) return `its guest ended without a job: ${why}`;
   return `its runner ended without taking a job; ${likelyCauses(draft, vm, waiting)}`;
 }
 

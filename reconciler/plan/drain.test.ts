@@ -68,13 +68,13 @@ describe("a host that is drained", () => {
   it("removes what was told to end as soon as its guest says that it has, and after half a minute otherwise", () => {
     const told = busy({ phase: "draining", drainingAt: now - 20_000, endAskedAt: now - 20_000, jobDeadlineAt: now + 10_000 });
     const identities = [{ ...paused, state: "leaving" as const }];
-    const after = (vm: Microvm, done: boolean) => {
+    const later = (vm: Microvm, done: boolean) => {
       const report = aReport(done ? { done: { at: now - 100, exitCode: 1, reason: "failed" } } : {});
       return drain(vm, { drainDeadlineAt: now - 20_000 }, { identities, guestReports: new Map([["vm-one", report]]) });
     };
-    expect(after(told, false).vm?.phase).toBe("draining");
-    expect(after(told, true)).toMatchObject({ vm: { phase: "deleting" }, effects: expect.arrayContaining(["deleteOnHost"]) });
-    expect(after({ ...told, jobDeadlineAt: now }, false).vm?.phase).toBe("deleting");
+    expect(later(told, false).vm?.phase).toBe("draining");
+    expect(later(told, true)).toMatchObject({ vm: { phase: "deleting" }, effects: expect.arrayContaining(["deleteOnHost"]) });
+    expect(later({ ...told, jobDeadlineAt: now }, false).vm?.phase).toBe("deleting");
   });
 
   it("is drained when nothing is left on it", () => {
