@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { ForgeJob, ForgePort, ForgeRunner } from "../forge/port.js";
+import { FireRunnerError } from "../model/errors.js";
 import type { Effect } from "../plan/effect.js";
-import { aConnection, aJob, anIdentity, aPool, now } from "../plan/snapshot.fixture.js";
+import { aConnection, aJob, anIdentity, aPool, aPresence, now } from "../plan/snapshot.fixture.js";
 import { createMemoryStore } from "../store/memory/memory-store.js";
 import type { Write } from "../store/port.js";
 import { execute } from "./execute.js";
@@ -49,7 +50,7 @@ async function carryOut(effect: Effect, answers: Partial<ForgePort>, records: re
     store,
     forge,
     clock,
-    sealer: { seal: (text: string) => `sealed:${text}` },
+    sealer: { seal: (text: string) => `sealed:${text}`, open: (sealed: string) => sealed.slice("sealed:".length) },
     random: new WorldRandom(2),
   } as unknown as ControlPorts;
   const settings = { owner: "owner", holder: "test", schedules: { pollMs: 1, pollHealthyMs: 1, listHostsMs: 1, sweepMs: 1, settleMs: 1 } };
@@ -59,6 +60,9 @@ async function carryOut(effect: Effect, answers: Partial<ForgePort>, records: re
     deleted,
     job: store.get("job", "forge/7/1")?.value,
     identity: store.get("identity", "vm-one")?.value,
+    presence: store.get("presence", "pr-one")?.value,
+    limit: store.get("condition", "connection/forge/RunnerLimit")?.value,
+    events: store.events({ after: 0, limit: 100 }).map(({ type }) => type),
     hints: store.list("hint"),
   };
 }
@@ -129,6 +133,161 @@ describe("sweeping", () => {
     expect((await carryOut(sweep, { findRunners }, [known])).deleted).toEqual([101]);
     const runningJobs = async () => [told({ status: "running", runnerId: 101 })];
     expect((await carryOut(sweep, { findRunners, runningJobs }, [known])).deleted).toEqual([]);
+  });
+});
+
+describe("sweeping finds runners missing", () => {
+  const sweep = { kind: "sweepRunners", connection: "forge" } as const;
+  const records: Write[] = [
+    { kind: "identity", key: "vm-one", value: anIdentity({ runnerId: 100 }), expect: "any" },
+    { kind: "presence", key: "pr-one", value: aPresence(), expect: "any" },
+  ];
+
+  it("that somebody deleted, and asks for each before it believes it", async () => {
+    const asked: number[] = [];
+    const readRunner = async (_connection: unknown, runnerId: number) => {
+      asked.push(runnerId);
+      return undefined;
+    };
+    const { identity, presence } = await carryOut(sweep, { findRunners: async () => [], readRunner }, records);
+    expect(asked).toEqual([100, 500]);
+    expect(identity).toMatchObject({ state: "ready", absent: true });
+    expect(presence).toBeUndefined();
+  });
+
+  it("and leaves them as they are when only the list has passed over them", async () => {
+    const readRunner = async (_connection: unknown, runnerId: number) => runner(runnerId);
+    const { identity, presence } = await carryOut(sweep, { findRunners: async () => [], readRunner }, records);
+    expect(identity).toEqual(anIdentity({ runnerId: 100 }));
+    expect(presence).toEqual(aPresence());
+  });
+
+  it("but none of those that have a record for a presence runner without one", async () => {
+    const findRunners = async () => [runner(500, "pr-one"), runner(100)];
+    const { deleted, presence, events } = await carryOut(sweep, { findRunners }, records);
+    expect([deleted, events]).toEqual([[], []]);
+    expect(presence).toEqual(aPresence());
+  });
+});
+
+describe("a presence runner", () => {
+  const tend = (step: "make" | "remake" | "contact" | "pause" | "unpause" | "remove") =>
+    ({ kind: "tendPresence", presence: "pr-one", connection: "forge", step }) as const;
+  const { runnerId: _id, sealedToken: _token, heardAt: _heard, ...unmade } = aPresence({ state: "wanted" });
+  const stored = (value: ReturnType<typeof aPresence>): Write[] => [{ kind: "presence", key: "pr-one", value, expect: "any" }];
+
+  it("is made paused, with what an earlier try may have left deleted first", async () => {
+    const requests: unknown[] = [];
+    const makeRunner = async (_connection: unknown, request: unknown) => {
+      requests.push(request);
+      return { runnerId: 501, token: "token" };
+    };
+    const findRunners = async () => [runner(7, "pr-one")];
+    const { deleted, presence } = await carryOut(tend("remake"), { findRunners, makeRunner }, stored(unmade));
+    expect(deleted).toEqual([7]);
+    expect(requests).toMatchObject([{ paused: true, tags: ["vm", "small"], runUntagged: false, protectedOnly: false }]);
+    expect(presence).toMatchObject({ state: "paused", runnerId: 501, sealedToken: "sealed:token" });
+  });
+
+  it("that was told to go while it was made is deleted afterwards", async () => {
+    const leaving = { ...unmade, state: "leaving" } as const;
+    expect((await carryOut(tend("make"), {}, stored(leaving))).presence).toEqual(leaving);
+    const findRunners = async () => [runner(7, "pr-one")];
+    const { deleted, presence } = await carryOut(tend("remove"), { findRunners }, stored(leaving));
+    expect([deleted, presence]).toEqual([[7], undefined]);
+  });
+
+  it.each(["present", "heard", "leaving"] as const)("asks for no job while it is %s", async (state) => {
+    const showRunner = () => Promise.reject(new Error("it must not ask"));
+    const before = aPresence({ state });
+    expect((await carryOut(tend("contact"), { showRunner }, stored(before))).presence).toEqual(before);
+  });
+
+  it("asks with its own token, and goes when it is given a job all the same", async () => {
+    const tokens: string[] = [];
+    const showRunner = async (_connection: unknown, token: string) => {
+      tokens.push(token);
+      return { state: "given", jobId: 9, ended: true } as const;
+    };
+    const { presence, events } = await carryOut(tend("contact"), { showRunner }, stored(aPresence({ state: "paused" })));
+    expect(tokens).toEqual(["token"]);
+    expect(presence).toMatchObject({ state: "leaving" });
+    expect(events).toEqual(["PresenceRunnerGivenJob"]);
+  });
+
+  it.each<["contact" | "pause" | "unpause", Parameters<typeof aPresence>[0]]>([
+    ["contact", { state: "paused" }],
+    ["pause", { state: "present" }],
+    ["unpause", { state: "heard" }],
+  ])("that is found missing (%s) is forgotten, so that another is made", async (step, presence) => {
+    const absent = async () => "absent" as const;
+    const answers = { showRunner: async () => ({ state: "absent" }) as const, pauseRunner: absent, unpauseRunner: absent };
+    expect((await carryOut(tend(step), answers, stored(aPresence(presence)))).presence).toBeUndefined();
+  });
+});
+
+describe("a forge that makes no more runners", () => {
+  const { runnerId: _runnerId, sealedToken: _token, ...unmade } = anIdentity({ state: "wanted", attempts: 2 });
+  const wanted: Write = { kind: "identity", key: "vm-one", value: unmade, expect: "any" };
+  const makeRunner = () => Promise.reject(new FireRunnerError("FR-FORGE-RUNNER-LIMIT", "fifty exceeded", { retryable: true }));
+  const effect = { kind: "makeRunner", vm: "vm-one", connection: "forge", findFirst: false } as const;
+  const limited = (until: number): Write => {
+    const value = {
+      ...{ subject: { kind: "connection", name: "forge" }, type: "RunnerLimit", status: true, reason: "FR-FORGE-RUNNER-LIMIT" },
+    };
+    return {
+      kind: "condition",
+      key: "connection/forge/RunnerLimit",
+      value: { ...value, message: "", observedAt: now, count: 3, until },
+      expect: "any",
+    };
+  };
+
+  it("is asked again in five seconds, and the try is not counted", async () => {
+    const { identity, limit, events } = await carryOut(effect, { makeRunner }, [wanted]);
+    expect(identity).toMatchObject({ state: "wanted", attempts: 1 });
+    expect(limit).toMatchObject({ status: true, message: "fifty exceeded", count: 1, until: now + 5_000 });
+    expect(events).toEqual(["RunnerLimitReached"]);
+  });
+
+  it("is asked later when it said so before, and those that are refused together count once", async () => {
+    const { limit, events } = await carryOut(effect, { makeRunner }, [wanted, limited(now)]);
+    expect(limit).toMatchObject({ count: 4, until: now + 40_000 });
+    expect(events).toEqual([]);
+    expect((await carryOut(effect, { makeRunner }, [wanted, limited(now + 9_000)])).limit).toMatchObject({ count: 3, until: now + 9_000 });
+  });
+
+  it("is no longer so when it makes one, and is asked at once when one of ours was deleted", async () => {
+    const one = async () => ({ runnerId: 8, token: "token" });
+    expect((await carryOut(effect, { makeRunner: one }, [wanted, limited(now)])).limit).toBeUndefined();
+    const gone: Write = {
+      kind: "identity",
+      key: "vm-two",
+      value: anIdentity({ vm: "vm-two", state: "leaving", runnerId: 9 }),
+      expect: "any",
+    };
+    const deletion = { kind: "deleteRunner", vm: "vm-two", connection: "forge", runnerId: 9 } as const;
+    expect((await carryOut(deletion, {}, [gone, limited(now + 9_000)])).limit).toMatchObject({ until: now });
+  });
+});
+
+describe("a project that was deleted", () => {
+  const findRunners = () => Promise.reject(new FireRunnerError("FR-FORGE-NOT-FOUND", "no such project"));
+  const find = { kind: "findRunner", vm: "vm-one", connection: "forge" } as const;
+  const { runnerId: _runnerId, sealedToken: _token, ...leaving } = anIdentity({ state: "leaving" });
+
+  it("took its runners with it, once nothing that could have one is left", async () => {
+    const gone: Write = { kind: "identity", key: "vm-one", value: { ...leaving, vmGoneAt: now }, expect: "any" };
+    expect((await carryOut(find, { findRunners }, [gone])).identity).toMatchObject({ absent: true });
+    const still: Write = { kind: "identity", key: "vm-one", value: leaving, expect: "any" };
+    await expect(carryOut(find, { findRunners }, [still])).rejects.toMatchObject({ code: "FR-FORGE-NOT-FOUND" });
+  });
+
+  it("leaves no presence runner behind either", async () => {
+    const { runnerId: _id, ...unmade } = aPresence({ state: "leaving" });
+    const record: Write = { kind: "presence", key: "pr-one", value: unmade, expect: "any" };
+    const effect = { kind: "tendPresence", presence: "pr-one", connection: "forge", step: "remove" } as const;
+    expect((await carryOut(effect, { findRunners }, [record])).presence).toBeUndefined();
   });
 });
 

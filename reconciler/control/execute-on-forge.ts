@@ -1,4 +1,6 @@
+import type { ForgePort, ForgeRunner } from "../forge/port.js";
 import type { Connection } from "../model/connection.js";
+import { FireRunnerError } from "../model/errors.js";
 import { hintKey } from "../model/front-door.js";
 import type { Identity } from "../model/identity.js";
 import type { Effect } from "../plan/effect.js";
@@ -94,13 +96,26 @@ async function makeRunner(
 async function findRunner(connection: Connection, vm: string, { ports, writes }: ExecutionContext): Promise<Execution> {
   const identity = ports.store.get("identity", vm)?.value;
   if (identity === undefined) return "done";
-  const found = await ports.forge.findRunners(connection, identity.description);
+  const found = await findOrGone(connection, identity, ports.forge);
   const first = found.find((runner) => runner.description === identity.description);
   await writes.update("identity", vm, (current) => {
     if (current === undefined || current.runnerId !== undefined) return undefined;
     return first === undefined ? { ...current, absent: true } : { ...current, runnerId: first.runnerId };
   });
   return "done";
+}
+
+/**
+ * A project or group that was deleted has no list of runners, and they went with it. Its microVM waits for an answer all the
+ * same, as it may only be out of sight; once that is gone nothing depends on it, and a sweep finds what comes into sight again.
+ */
+async function findOrGone(connection: Connection, { description, vmGoneAt }: Identity, forge: ForgePort): Promise<readonly ForgeRunner[]> {
+  try {
+    return await forge.findRunners(connection, description);
+  } catch (caught) {
+    if (vmGoneAt !== undefined && caught instanceof FireRunnerError && caught.code === "FR-FORGE-NOT-FOUND") return [];
+    throw caught;
+  }
 }
 
 async function onRunner(connection: Connection, effect: RunnerEffect, context: ExecutionContext): Promise<Execution> {

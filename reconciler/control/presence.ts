@@ -1,8 +1,9 @@
 import type { Connection } from "../model/connection.js";
+import { FireRunnerError } from "../model/errors.js";
 import type { Presence } from "../model/presence.js";
 import type { Effect } from "../plan/effect.js";
 import { type Execution, type ExecutionContext, needed } from "./execution.js";
-import { makingRunner } from "./runner-limit.js";
+import { makingRunner, noteRoom } from "./runner-limit.js";
 
 type Tending = Extract<Effect, { kind: "tendPresence" }>;
 
@@ -84,8 +85,17 @@ async function turn(connection: Connection, presence: Presence, step: "pause" | 
 
 async function remove(connection: Connection, presence: Presence, context: ExecutionContext): Promise<Execution> {
   const { runnerId, description } = presence;
-  if (runnerId === undefined) await deleteFound(connection, description, context);
-  else await context.ports.forge.deleteRunner(connection, runnerId);
+  if (runnerId !== undefined) {
+    await context.ports.forge.deleteRunner(connection, runnerId);
+    await noteRoom(connection, context);
+    return forget(presence, context);
+  }
+  try {
+    await deleteFound(connection, description, context);
+  } catch (caught) {
+    // The project or group is gone, and its runners with it.
+    if (!(caught instanceof FireRunnerError) || caught.code !== "FR-FORGE-NOT-FOUND") throw caught;
+  }
   return forget(presence, context);
 }
 

@@ -2,28 +2,11 @@ import { describe, expect, it } from "vitest";
 import type { Presence } from "../model/presence.js";
 import { applyPlan, planUntilDone } from "./apply-plan.fixture.js";
 import { plan } from "./plan.js";
-import { aConnection, aConnectionView, aJob, aPool, aSnapshot, now } from "./snapshot.fixture.js";
+import { aConnection, aConnectionView, aJob, aPool, aPresence, aSnapshot, now } from "./snapshot.fixture.js";
 import type { Snapshot } from "./snapshot.js";
 
 const minute = 60_000;
 
-const aPresence = (presence: Partial<Presence> = {}): Presence => ({
-  name: "pr-one",
-  connection: "forge",
-  pool: "pool",
-  size: "small",
-  description: "firerunner/owner/pool/pr-one",
-  tags: ["vm", "small"],
-  runUntagged: false,
-  protectedOnly: false,
-  scope: { instance: true },
-  state: "present",
-  attempts: 1,
-  runnerId: 500,
-  sealedToken: "sealed",
-  heardAt: now - minute,
-  ...presence,
-});
 const waits = (forMs: number) => aJob({ queuedAt: now - forMs });
 /** A pool that makes nothing, so that only presence runners are decided on. */
 const full = { pools: [{ spec: aPool({ maxMicrovms: 1 }), paused: true }] };

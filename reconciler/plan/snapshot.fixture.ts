@@ -8,6 +8,7 @@ import type { Job } from "../model/job.js";
 import { macOf } from "../model/mark.js";
 import type { Microvm } from "../model/microvm.js";
 import { type Pool, type PoolInput, poolSchema } from "../model/pool.js";
+import type { Presence } from "../model/presence.js";
 import type { ConnectionView, HostView, ObservedMicrovm, Snapshot } from "./snapshot.js";
 
 /** The moment at which snapshots are taken unless a test says otherwise. */
@@ -107,6 +108,24 @@ export const anIdentity = (identity: Partial<Identity> = {}): Identity => ({
   ...identity,
 });
 
+/** A presence runner as the forge is to see it. */
+export const aPresence = (presence: Partial<Presence> = {}): Presence => ({
+  name: "pr-one",
+  connection: "forge",
+  pool: "pool",
+  size: "small",
+  description: "firerunner/owner/pool/pr-one",
+  tags: ["vm", "small"],
+  runUntagged: false,
+  protectedOnly: false,
+  scope: { instance: true },
+  state: "present",
+  attempts: 1,
+  runnerId: 500,
+  sealedToken: "sealed:token",
+  heardAt: now - 60_000,
+  ...presence,
+});
 export const aReport = (report: Partial<GuestReport> = {}): GuestReport => ({
   vm: "vm-one",
   bootId: "boot",
