@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { fleetSchema } from "../model/fleet.js";
 import { operationKey } from "../model/front-door.js";
+import { aPresence } from "../plan/snapshot.fixture.js";
 import type { Store } from "../store/port.js";
 import { createDeclarations, type Declarations } from "./declarations.js";
 import { aMicrovm, fleetInput, newStore } from "./listeners.fixture.js";
@@ -34,6 +35,16 @@ describe("removing what is in use", () => {
     now = 31_000;
     await declarations.remove(kind, name, { whenUsed: "drain" });
     expect(operations()).toMatchObject([{ at: 31_000, until: 91_000 }]);
+  });
+
+  it("a connection waits for the runners that only it can remove", async () => {
+    const presence = aPresence({ connection: "gitlab", pool: "small", size: "small", state: "leaving" });
+    await declarations.remove("pool", "small");
+    await store.commit({ writes: [{ kind: "presence", key: presence.name, value: presence, expect: "absent" }] });
+    await expect(declarations.remove("connection", "gitlab")).rejects.toMatchObject({
+      code: "FR-REFERENCED",
+      details: { usedBy: ['the presence runner of pool "small", size "small"'] },
+    });
   });
 
   it("it goes with its drain, and with whatever else was told of it, once nothing uses it any more", async () => {

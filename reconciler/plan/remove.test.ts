@@ -45,6 +45,40 @@ describe("the removal of a microVM that may hold a credential", () => {
     expect(look(draining(), identity).effects).toEqual([effect]);
   });
 
+  describe("whose runner somebody deleted, and whose guest has started it", () => {
+    const started = aReport({ startedAt: now - 3_000 });
+    const { runnerId: _id, ...orphan } = leaving({ absent: true });
+    const hourAgo = now - 3_600_000;
+
+    it.each<[string, Parameters<typeof look>]>([
+      ["waits while its guest is heard: a job may run on it", [draining(), leaving({ absent: true }), {}]],
+      ["goes when it is one without a record before, of which nothing is known", [draining(), orphan, {}]],
+      [
+        "goes when its job is over",
+        [draining({ job: "forge/7/1" }), leaving({ absent: true }), { jobs: [aJob({ status: "success", vm: "vm-one" })] }],
+      ],
+      [
+        "goes when its guest has ended",
+        [
+          draining({ job: "forge/7/1" }),
+          leaving({ absent: true }),
+          { guestReports: new Map([["vm-one", { ...started, done: { at: now - 10, exitCode: 0, reason: "finished" } }]]) },
+        ],
+      ],
+      [
+        "goes when its guest was not heard for a minute",
+        [
+          draining(),
+          leaving({ absent: true }),
+          { listeningSince: hourAgo, guestReports: new Map([["vm-one", { ...started, claimedAt: now - 60_000 }]]) },
+        ],
+      ],
+    ])("%s", (what, [vm, identity, rest]) => {
+      const { effects } = look(vm, identity, { guestReports: new Map([["vm-one", started]]), ...rest });
+      expect(effects).toEqual(what.startsWith("waits") ? [] : ["deleteOnHost"]);
+    });
+  });
+
   it("lets the pause settle", () => {
     const { effects, decided } = look(draining(), leaving({ pausedAt: now - 1_000 }));
     expect(effects).toEqual([]);
