@@ -240,7 +240,7 @@ export const snapshots: fc.Arbitrary<Snapshot> = fc
     paused: fc.boolean(),
     onVmLoss: fc.constantFrom("report" as const, "cancel" as const, "cancel-and-retry" as const),
     otherPriority: fc.integer({ min: -1, max: 1 }),
-    hints: fc.oneof({ arbitrary: hints(6, 0, 4), weight: 3 }, { arbitrary: hints(40, 9, 24), weight: 1 }),
+    hints: fc.oneof({ arbitrary: hints(6, 0, 4), weight: 3 }, { arbitrary: hints(60, 12, 30), weight: 1 }),
     condition: maybe(
       fc.record({
         of: fc.constantFrom("host" as const, "host-image" as const, "class" as const, "connection" as const),

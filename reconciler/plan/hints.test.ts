@@ -48,20 +48,20 @@ describe("many hints at one project", () => {
   const flood = (count: number) => Array.from({ length: count }, (_, n) => hint(n + 1, now - 100));
 
   it("have it read as a whole, and none of its jobs by itself meanwhile", () => {
-    expect(kindsOf({ hints: flood(10) })).toEqual({ polls: 0, reads: 10 });
-    expect(decide({ hints: flood(11) }).effects).toEqual([{ kind: "poll", connection: "forge", projectId: 7 }]);
+    expect(kindsOf({ hints: flood(18) })).toEqual({ polls: 0, reads: 18 });
+    expect(decide({ hints: flood(19) }).effects).toEqual([{ kind: "poll", connection: "forge", projectId: 7 }]);
     expect(planUntilDone(aSnapshot({ hints: flood(300) })).rounds.flatMap(({ effects }) => effects)).toHaveLength(1);
   });
 
-  it("do so only where its list has fewer pages than it has hints", () => {
+  it("do so only where its list has few pages for so many hints", () => {
     const jobs = Array.from({ length: 950 }, (_, n) => aJob({ jobId: 10_000 + n, status: "running" }));
-    expect(kindsOf({ hints: flood(28), jobs })).toEqual({ polls: 0, reads: 28 });
-    expect(kindsOf({ hints: flood(29), jobs })).toEqual({ polls: 1, reads: 0 });
+    expect(kindsOf({ hints: flood(118), jobs })).toEqual({ polls: 0, reads: 118 });
+    expect(kindsOf({ hints: flood(119), jobs })).toEqual({ polls: 1, reads: 0 });
   });
 
   it("do not count those that are read right now", () => {
     const effects = new Map<string, EffectState>(flood(9).map(({ jobId }) => [`readJob:forge/7/${jobId}`, { state: "in-flight" }]));
-    expect(kindsOf({ hints: flood(19), effects })).toEqual({ polls: 0, reads: 10 });
+    expect(kindsOf({ hints: flood(27), effects })).toEqual({ polls: 0, reads: 18 });
   });
 
   it("are read one by one when the whole did not show them, or cannot be read", () => {

@@ -6,9 +6,12 @@ import type { Draft } from "./draft.js";
 const readsPerConnection = 256;
 /** A hint that could not be followed for this long is given up: polls look at everything that is still active. */
 const hintLifeMs = 3_600_000;
-/** A project with more new hints than this, and two for each page of its jobs, is read as a whole: that is fewer requests. */
+/**
+ * A project with more new hints than this, and ten for each page of its jobs, is read as a whole: a page costs both sides about
+ * as much as ten jobs that are read by themselves.
+ */
 const readsBesidePages = 8;
-const readsPerPage = 2;
+const readsPerPage = 10;
 const jobsPerPage = 100;
 
 /** Has every job read that a hint names, and the projects that one names or that have many hints at once. */
