@@ -30,20 +30,26 @@ export interface RedisProcessOptions {
   /** Where its files are; a new directory when left out. */
   readonly directory?: string;
   readonly mode?: "server" | "sentinel";
+  readonly password?: string;
   /** Further lines of its configuration. */
   readonly config?: readonly string[];
 }
 
-export async function startRedis({ directory, mode = "server", config = [] }: RedisProcessOptions = {}): Promise<RedisProcess> {
+export async function startRedis({ directory, mode = "server", password, config = [] }: RedisProcessOptions = {}): Promise<RedisProcess> {
   const folder = directory ?? mkdtempSync(join(tmpdir(), "firerunner-redis-"));
   const [port = 0] = await freePorts(1);
   const file = join(folder, `${mode}-${port}.conf`);
+  const secrets = password === undefined ? [] : [`requirepass ${password}`];
   const lines = mode === "sentinel" ? [] : ["appendonly yes", "save ''", "repl-diskless-sync-delay 0"];
-  writeFileSync(file, [`port ${port}`, "bind 127.0.0.1", `dir ${folder}`, "loglevel warning", ...lines, ...config, ""].join("\n"));
+  writeFileSync(
+    file,
+    [`port ${port}`, "bind 127.0.0.1", `dir ${folder}`, "loglevel warning", ...lines, ...secrets, ...config, ""].join("\n"),
+  );
   let child: ChildProcess | undefined;
   let connection: Connection | undefined;
 
-  const connect = () => openConnection({ endpoint: { host: "127.0.0.1", port } });
+  const login = password === undefined ? {} : { password };
+  const connect = () => openConnection({ endpoint: { host: "127.0.0.1", port }, ...login });
   async function start(): Promise<void> {
     child = spawn("redis-server", [file, ...(mode === "sentinel" ? ["--sentinel"] : [])], { stdio: "ignore" });
     await until(`redis-server on port ${port} answers`, async () => {

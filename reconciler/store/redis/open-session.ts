@@ -1,6 +1,7 @@
 import { FireRunnerError } from "../../model/errors.js";
 import { type Connection, openConnection } from "./connection.js";
 import { findMaster } from "./find-master.js";
+import { redisError } from "./redis-error.js";
 import { type RedisServer, shown } from "./redis-server.js";
 import { beginScript, claimScript, commitScript, releaseScript, storeKeys } from "./scripts.js";
 import { checkServer, infoSections } from "./server-state.js";
@@ -69,7 +70,7 @@ export async function openSession(options: OpenSessionOptions): Promise<Begun> {
     return { session, isChanged };
   } catch (caught) {
     for (const connection of opened) connection.close();
-    throw FireRunnerError.from(caught, "FR-STORE", `beginning a session with Redis ${where}`);
+    throw redisError(caught, "beginning a session", where);
   }
 }
 

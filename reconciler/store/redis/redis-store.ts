@@ -159,13 +159,8 @@ class RedisStore implements Store {
     }));
     const [outcome, epoch] = answer;
     if (outcome === "other") return undefined;
-    try {
-      await this.barrier(session).pass();
-    } catch (caught) {
-      // A lease that the next master may not know of is none; its time has to pass only when it cannot be given back.
-      if (outcome === "taken") await this.releaseLease(holder).catch(() => {});
-      throw caught;
-    }
+    // A lease that the next master may not know of is none. The server keeps it for its holder all the same: that one may ask again.
+    await this.barrier(session).pass();
     return { holder, epoch: String(epoch), expiresAt };
   }
 
