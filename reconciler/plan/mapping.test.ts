@@ -63,6 +63,12 @@ describe("a pool for protected refs", () => {
     expect(found.reasons[0]).toMatchObject({ code: "FR-PROTECTION-UNKNOWN", message: expect.stringContaining('pool "guarded"') });
   });
 
+  it.each(["guarded", "open"])("keeps jobs where they were, in %s, while a new leader reads the lists", (pool) => {
+    const found = decide({ jobs: [unknown({ pool, size: "small" })], pools: pools(guarded, open), connections: knowing() });
+    expect(found.pools).toEqual([pool]);
+    expect(found.reads).toHaveLength(1);
+  });
+
   it("goes by the old lists while they are read again after ten minutes", () => {
     const jobs = [unknown()];
     const old = decide({ jobs, pools: pools(guarded), connections: knowing({ at: now - 600_000, refs: lists }) });

@@ -34,7 +34,7 @@ export class Mapping {
   of(job: Job): Mapped {
     const candidates = this.candidates.get(job.connection);
     if (candidates === undefined) return { reason: noPool(job, "is not declared") };
-    const ref = candidates.guarded ? `${job.protected} ${job.refIsTag} ${job.ref}` : "";
+    const ref = candidates.guarded ? `${job.protected} ${job.refIsTag} ${job.ref} ${job.pool}` : "";
     const traits = [job.connection, job.projectId, ref, ...job.tags].join("\n");
     const known = this.known.get(traits);
     if (known !== undefined) return known;
@@ -51,12 +51,19 @@ export class Mapping {
       if (pool.accessLevel === "not_protected") return { runnerClass };
       protection ??= learnProtection(this.draft, job);
       if (protection === true) return { runnerClass };
-      // A pool that stands behind this one must not get what may be this one's.
-      if (protection === "unknown") return { reason: unknownProtection(job, pool) };
+      // A pool that stands behind this one must not get what may be this one's. What was decided before stays decided.
+      if (protection === "unknown") return decidedBefore(job, connection, pools) ?? { reason: unknownProtection(job, pool) };
     }
     if (typeof protection === "object") return { reason: refusedProtection(protection.refused) };
     return { reason: whyNone(job, connection, pools, protection ?? job.protected) };
   }
+}
+
+/** The pool that the job had before the lists were forgotten, as a new leader begins without: its microVM is on its way. */
+function decidedBefore(job: Job, connection: Connection, pools: readonly Pool[]): Mapped | undefined {
+  const pool = pools.find(({ name }) => name === job.pool);
+  const runnerClass = pool === undefined ? undefined : classOf(pool, connection, { ...job, protected: true });
+  return runnerClass === undefined ? undefined : { runnerClass };
 }
 
 function whyNone(job: Job, connection: Connection, pools: readonly Pool[], isProtected: boolean | "unknown"): WaitingReason {
