@@ -12,7 +12,8 @@ export interface RunnerManager {
   readonly platform: string | undefined;
   readonly architecture: string | undefined;
   readonly createdAt: number;
-  readonly contactedAt: number;
+  /** As of a runner. */
+  readonly contactedAt: number | undefined;
 }
 
 /** A runner. Times are milliseconds since the Unix epoch. */

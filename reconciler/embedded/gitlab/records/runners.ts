@@ -93,7 +93,7 @@ export function createRunners(clock: Pick<Clock, "now">, random: Random): Runner
         platform: info.platform ?? known?.platform,
         architecture: info.architecture ?? known?.architecture,
         createdAt: known?.createdAt ?? now,
-        contactedAt: now,
+        contactedAt: asked ? now : known?.contactedAt,
       };
       const managers = [manager, ...runner.managers.filter((other) => other.systemId !== systemId)].slice(0, maxManagers);
       runners.set(id, { ...runner, managers, contactedAt: asked ? now : runner.contactedAt });

@@ -296,7 +296,9 @@ describe("what a runner does with its own token", () => {
     expect([verified.status, verified.body]).toEqual([200, { id, token, token_expires_at: null }]);
     // Verifying alone does not make it online.
     expect((await world.api("GET", `/runners/${id}`)).body).toMatchObject({ status: "never_contacted", version: "18.5.0" });
-    expect((await world.api("GET", `/runners/${id}/managers`)).body).toMatchObject([{ system_id: "r_1", status: "online" }]);
+    expect((await world.api("GET", `/runners/${id}/managers`)).body).toMatchObject([
+      { system_id: "r_1", status: "never_contacted", contacted_at: null },
+    ]);
 
     const renewed = (await world.bare("POST", "/api/v4/runners/reset_authentication_token", {}, { token })).body.token;
     expect((await request(world, token)).status).toBe(403);
