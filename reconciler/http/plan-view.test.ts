@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { plan } from "../plan/plan.js";
-import { aHost, aHostView, aJob, anIdentity, aSnapshot, aVm, now, shownVm } from "../plan/snapshot.fixture.js";
+import { aHost, aHostView, aJob, anIdentity, aPool, aPresence, aSnapshot, aVm, now, shownVm } from "../plan/snapshot.fixture.js";
 import type { Snapshot } from "../plan/snapshot.js";
 import { planView } from "./plan-view.js";
 import { sweepView } from "./sweep-view.js";
@@ -48,6 +48,28 @@ describe("a plan, as people see it", () => {
     const view = viewOf({ microvms: [vm], identities: [anIdentity({ vm: vm.name, sealedToken: "the-sealed-token" })], pools: [] });
     expect(changed(view, "identity").length).toBeGreaterThan(0);
     expect(JSON.stringify(view)).not.toContain("the-sealed-token");
+  });
+
+  it("tells why there is a presence runner, and why it goes", () => {
+    const pools = [{ spec: aPool({ minIdle: 1 }), paused: false }];
+    const view = viewOf({ pools });
+    expect(changed(view, "presence")).toMatchObject([
+      { action: "create", what: 'the presence runner of size "small" of pool "pool" is wanted' },
+    ]);
+    expect(view.calls.filter(({ effect }) => effect.kind === "tendPresence")).toHaveLength(1);
+    const idle = viewOf({ presences: [aPresence()] });
+    expect(changed(idle, "presence")).toMatchObject([{ what: 'nothing needs the presence runner of size "small" of pool "pool"' }]);
+    const { removes } = sweepOf({ presences: [aPresence()], pools: [] });
+    expect(removes).toEqual([
+      {
+        kind: "runner",
+        name: "pr-one",
+        where: "connection/forge",
+        why: 'the presence runner of size "small" of pool "pool" is to be deleted',
+      },
+    ]);
+    const { underWay } = sweepOf({ presences: [aPresence({ state: "leaving" })] });
+    expect(underWay).toMatchObject([{ kind: "runner", name: "pr-one", why: 'pool "pool", size "small" needs no presence runner' }]);
   });
 
   it("names the calls under way and when those that rest come again", () => {

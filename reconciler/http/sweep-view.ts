@@ -34,6 +34,9 @@ export function sweepView(snapshot: Snapshot, plan: Plan): SweepView {
   const microvms = new Set(snapshot.microvms.map(({ name }) => name));
   const leavingRunners = snapshot.identities.filter(({ vm, state }) => state === "leaving" || !microvms.has(vm));
   const known = new Set(leavingRunners.map(({ vm }) => vm));
+  const leavingPresences = new Map(
+    snapshot.presences.filter(({ state }) => state === "leaving").map((presence) => [presence.name, presence]),
+  );
   const removes: Leftover[] = [];
   for (const [index, { kind, name, what, code }] of changesOf(snapshot, plan.decisions).entries()) {
     const why = { why: what, ...(code === undefined ? {} : { code }) };
@@ -41,6 +44,8 @@ export function sweepView(snapshot: Snapshot, plan: Plan): SweepView {
     if (decision?.kind === "microvm" && decision.value !== null && isLeaving(decision.value) && !leaving.has(name)) {
       removes.push({ kind: "microvm", name, where: `host/${decision.value.host}`, ...why });
     } else if (decision?.kind === "identity" && decision.value?.state === "leaving" && !known.has(name)) {
+      removes.push({ kind: "runner", name, where: `connection/${decision.value.connection}`, ...why });
+    } else if (decision?.kind === "presence" && decision.value?.state === "leaving" && !leavingPresences.has(name)) {
       removes.push({ kind: "runner", name, where: `connection/${decision.value.connection}`, ...why });
     } else if ((kind === "job" || kind === "condition") && decision?.value === null) {
       removes.push({ kind: "record", name: `${kind}/${name}`, where: "store", ...why });
@@ -69,6 +74,14 @@ export function sweepView(snapshot: Snapshot, plan: Plan): SweepView {
           name: vm,
           where: `connection/${connection}`,
           why: vmGoneAt === undefined ? "it takes no more jobs" : "its microVM is gone",
+        }),
+      ),
+      ...[...leavingPresences.values()].map(
+        ({ name, connection, pool, size }): Leftover => ({
+          kind: "runner",
+          name,
+          where: `connection/${connection}`,
+          why: `pool "${pool}", size "${size}" needs no presence runner`,
         }),
       ),
     ],

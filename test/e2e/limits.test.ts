@@ -57,7 +57,7 @@ describe("a pool of at most 2 microVMs with 20 waiting jobs", () => {
     }
     expect(waiting.find(({ name }) => name === "elsewhere")?.waitingReason).toEqual({
       code: "FR-NO-POOL",
-      message: 'no pool of connection "embedded" takes the tags gpu',
+      message: 'no pool of connection "embedded" takes the tags gpu; the nearest is "e2e": it lacks the tag gpu',
     });
 
     // Twelve of them, and the one that no pool takes, are cancelled while they wait.
