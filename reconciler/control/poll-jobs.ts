@@ -11,6 +11,8 @@ type Poll = Extract<Effect, { kind: "poll" }>;
 
 /** A webhook may be so late without being lost. */
 const lateHookMs = 5_000;
+/** A project that polls do not come to for so long is not in the scope any more, or the scope is large: it is read by itself. */
+const missedForMs = 600_000;
 /** How often hints that were answered are removed together, when others are given meanwhile. */
 const tries = 4;
 /** So many projects are named in a condition. */
@@ -32,6 +34,7 @@ export async function poll(connection: Connection, effect: Poll, context: Execut
   await Promise.all(read.jobs.map((job) => learn(connection, job, readAt, context)));
   await dropAnswered(connection, read.jobs, hinted, context);
   await hintAtMissing(connection, read, readAt, context);
+  if (effect.projectId === undefined) await hintAtMissed(connection, read, readAt, context);
   if (key !== undefined) await followed(key, hintRevision, context);
   await noteUnread(connection, read, context);
   const now = ports.clock.now();
@@ -85,6 +88,22 @@ async function hintAtMissing(
     writes.update("hint", key, (known) => (known === undefined ? { connection: name, projectId, jobId, firstSeenAt: readAt } : undefined)),
   );
   await Promise.all(hints);
+}
+
+/** Jobs of a project that was deleted, or left the scope, would be waited for without end: nobody tells of them any more. */
+async function hintAtMissed(
+  { name }: Connection,
+  { projectIds, unread }: ActiveJobs,
+  readAt: number,
+  { ports, soft, writes }: ExecutionContext,
+): Promise<void> {
+  const named = new Set([...projectIds, ...unread.map(({ projectId }) => projectId)]);
+  const active = ports.store.list("job").filter(({ value: job }) => job.connection === name && !isFinished(job.status));
+  const missed = new Set(active.flatMap(({ value: { projectId } }) => (named.has(projectId) ? [] : [projectId])));
+  for (const projectId of soft.polls.missedFor(name, missed, readAt, missedForMs)) {
+    const hint = { connection: name, projectId, firstSeenAt: readAt };
+    await writes.update("hint", hintKey(hint), (known) => (known === undefined ? hint : undefined));
+  }
 }
 
 /** Jobs that a poll is the first to tell of, although they have waited or run for so long that a webhook should have. */

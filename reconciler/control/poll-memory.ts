@@ -16,6 +16,7 @@ export class PollMemory {
   private readonly news = new Map<string, number>();
   private readonly projects = new Map<string, Map<number, number>>();
   private readonly unread = new Map<string, Map<number, Unread>>();
+  private readonly missed = new Map<string, Map<number, number>>();
 
   /** When a webhook told of something last, as far as its hint was seen here. */
   hookedAt(connection: string): number | undefined {
@@ -60,9 +61,22 @@ export class PollMemory {
     this.unread.get(connection)?.delete(projectId);
   }
 
+  /**
+   * A poll of the scope named neither these projects nor why not, though their jobs are active as far as is known; gives
+   * those of which that is so for `forMs`, once.
+   */
+  missedFor(connection: string, projectIds: Iterable<number>, at: number, forMs: number): readonly number[] {
+    const before = this.missed.get(connection);
+    const since = new Map([...projectIds].map((projectId) => [projectId, before?.get(projectId) ?? at]));
+    const long = [...since].flatMap(([projectId, from]) => (at - from >= forMs ? [projectId] : []));
+    for (const projectId of long) since.set(projectId, at);
+    this.missed.set(connection, since);
+    return long;
+  }
+
   /** The clock was set back: times that are yet to come say nothing. */
   setBack(): void {
-    for (const times of [this.hooked, this.news, this.projects, this.unread]) times.clear();
+    for (const times of [this.hooked, this.news, this.projects, this.unread, this.missed]) times.clear();
   }
 
   prune(now: number): void {
