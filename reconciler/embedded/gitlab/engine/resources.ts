@@ -38,7 +38,10 @@ export function createResources(): Resources {
       });
     },
     forget(run) {
-      for (const job of run.jobs) if (job.definition.resourceGroup !== undefined) groups.get(keyOf(run, job))?.delete(job.id);
+      for (const job of run.jobs) {
+        const key = keyOf(run, job);
+        if (groups.get(key)?.delete(job.id) === true && groups.get(key)?.size === 0) groups.delete(key);
+      }
     },
   };
 }

@@ -56,12 +56,12 @@ export const runnerJobEntity = (shown: Omit<ShownJob, "runner">) => ({ ...basicJ
 
 /** A job as REST shows it. */
 export function jobEntity(shown: ShownJob) {
-  const { job, runner, now } = shown;
+  const { job, runner, now, url } = shown;
   const manager = runner?.managers.find((candidate) => candidate.systemId === job.assignment?.systemId);
   return {
     ...basicJobEntity(shown),
     artifacts: [],
-    runner: runner === undefined ? null : runnerEntity(runner, now),
+    runner: runner === undefined ? null : runnerEntity(runner, now, url),
     runner_manager: manager === undefined ? null : managerEntity(manager, now),
     artifacts_expire_at: null,
     archived: false,

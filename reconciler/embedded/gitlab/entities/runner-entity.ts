@@ -1,11 +1,12 @@
 import { type Runner, type RunnerManager, runnerStatus } from "../records/runner.js";
 import { isoTime } from "./times.js";
+import { userEntity } from "./user.js";
 
 /**
  * A runner as REST lists it. Its `status` is `paused` for a paused runner that was heard, and `online` tells of the contact
- * alone. Uncertain: `created_by` is left out, and so is `job_execution_status`, which versions before 18.2 do not tell.
+ * alone. Uncertain: from which version on GitLab also tells its `job_execution_status`, which is left out.
  */
-export function runnerEntity(runner: Runner, now: number) {
+export function runnerEntity(runner: Runner, now: number, url: string) {
   const heard = runnerStatus(runner.contactedAt, runner.createdAt, now);
   const status = runner.paused && (heard === "online" || heard === "offline") ? "paused" : heard;
   return {
@@ -18,6 +19,7 @@ export function runnerEntity(runner: Runner, now: number) {
     runner_type: runner.type,
     name: runner.managers[0] === undefined ? null : "gitlab-runner",
     online: heard === "online",
+    created_by: userEntity(url, runner.creator),
     created_at: isoTime(runner.createdAt),
     status,
   };
@@ -28,10 +30,11 @@ export function runnerDetails(
   runner: Runner,
   scope: { readonly projects: readonly unknown[]; readonly groups: readonly unknown[] },
   now: number,
+  url: string,
 ) {
   const manager = runner.managers[0];
   return {
-    ...runnerEntity(runner, now),
+    ...runnerEntity(runner, now, url),
     tag_list: runner.tags,
     run_untagged: runner.runUntagged,
     locked: runner.locked,

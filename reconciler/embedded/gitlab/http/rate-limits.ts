@@ -3,7 +3,7 @@ import type { FastifyInstance } from "fastify";
 import { sentToken } from "../runner-api/credentials.js";
 import type { World } from "../world.js";
 import { accessTokenOf } from "./access.js";
-import { Refusal } from "./refusal.js";
+import { Refusal, tooManyRequests } from "./refusal.js";
 
 interface Rate {
   readonly requests: number;
@@ -56,7 +56,7 @@ export function addRateLimits(app: FastifyInstance, world: World): void {
       if (counted.observed <= counted.requests) continue;
       // Uncertain: whether GitLab tells these headers for the limits of single endpoints too.
       const headers = { ...rateHeaders("throttle_endpoint", counted), "retry-after": String(counted.retryAfterS) };
-      throw new Refusal(429, { message: { error: "This endpoint has been requested too many times. Try again later." } }, headers);
+      throw tooManyRequests(headers);
     }
   });
 }

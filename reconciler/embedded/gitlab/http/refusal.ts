@@ -34,6 +34,10 @@ export const notAllowed = (error: string) => new Refusal(405, { error });
 
 export const unprocessable = (message: string) => new Refusal(422, { message });
 
+/** One endpoint was asked more often than it may be; the headers tell when to come again. */
+export const tooManyRequests = (headers: Readonly<Record<string, string>>) =>
+  new Refusal(429, { message: { error: "This endpoint has been requested too many times. Try again later." } }, headers);
+
 /** The token is good, but not for this. */
 export const insufficientScope = (needed: readonly string[]) =>
   new Refusal(403, {

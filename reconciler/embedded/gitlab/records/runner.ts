@@ -1,5 +1,6 @@
 import type { Scope } from "../../../model/connection.js";
 import type { RunnerTraits } from "../../../model/matches.js";
+import type { User } from "./user.js";
 
 export type RunnerType = "instance_type" | "group_type" | "project_type";
 
@@ -25,7 +26,7 @@ export interface Runner {
   readonly scope: Scope;
   /** Further projects that a project runner works for; a locked one gets none. */
   readonly alsoProjectIds: readonly number[];
-  readonly creatorId: number;
+  readonly creator: User;
   readonly description: string;
   readonly maintenanceNote: string | undefined;
   readonly tags: readonly string[];

@@ -15,7 +15,7 @@ export interface Runners {
   all(): readonly Runner[];
   find(id: number): Runner | undefined;
   byToken(token: string): Runner | undefined;
-  add(made: Pick<Runner, "type" | "scope" | "creatorId"> & RunnerSettings): Runner;
+  add(made: Pick<Runner, "type" | "scope" | "creator"> & RunnerSettings): Runner;
   change(id: number, change: Partial<RunnerSettings & Pick<Runner, "alsoProjectIds">>): Runner | undefined;
   /** Gives the runner a new token; the old one is void at once. */
   renewToken(id: number): Runner | undefined;

@@ -1,7 +1,7 @@
 import { type Role, roles } from "../records/members.js";
 import type { Namespace, Project } from "../records/project.js";
 import type { Runner } from "../records/runner.js";
-import { administrator, type User } from "../records/user.js";
+import type { User } from "../records/user.js";
 import type { World } from "../world.js";
 
 type Known = Pick<World, "projects" | "members">;
@@ -12,8 +12,6 @@ export type Standing = Role | 0;
 /** The highest role that the user has in the project, by itself or in one of the groups above. */
 export function standingInProject({ projects, members }: Known, user: User, project: Project): Standing {
   if (user.admin) return roles.owner;
-  if (project.namespace.kind === "user")
-    return ownNamespace(user, project.namespace) ? roles.owner : (members.role({ projectId: project.id }, user.id) ?? 0);
   const inGroups = projects.groupIdsOf(project).map((groupId) => members.role({ groupId }, user.id) ?? 0);
   return highest([members.role({ projectId: project.id }, user.id) ?? 0, ...inGroups]);
 }
@@ -24,9 +22,9 @@ export function standingInGroup({ projects, members }: Known, user: User, group:
   return highest(projects.lineageOf(group).map((groupId) => members.role({ groupId }, user.id) ?? 0));
 }
 
-/** Whether the user may make projects in the namespace: its own, or a group where it is a Developer at least. */
+/** Whether the user may make projects in the namespace: Developers in their group, the administrator everywhere. */
 export const makesProjects = (world: Known, user: User, namespace: Namespace): boolean =>
-  namespace.kind === "user" ? ownNamespace(user, namespace) : standingInGroup(world, user, namespace) >= roles.developer;
+  standingInGroup(world, user, namespace) >= roles.developer;
 
 /** Whether the project exists for the user: others are told that there is none. */
 export const seesProject = (world: Known, user: User, project: Project): boolean =>
@@ -60,4 +58,3 @@ export const seesRunner = (world: Known, user: User, runner: Runner): boolean =>
   "instance" in runner.scope || standingToRunner(world, user, runner) >= roles.maintainer;
 
 const highest = (standings: readonly Standing[]): Standing => standings.toSorted((a, b) => b - a)[0] ?? 0;
-const ownNamespace = (user: User, namespace: Namespace): boolean => user.id === administrator.id && namespace.path === user.username;

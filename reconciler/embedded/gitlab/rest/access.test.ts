@@ -114,7 +114,10 @@ describe("what a role allows", () => {
     );
     const noAccess = { status: 403, body: { message: "403 Forbidden - No access granted" } };
     const maintainer = await settle.userToken(["manage_runner"], { projectId, role: "maintainer" });
-    expect((await as(maintainer, "PUT", `/runners/${mine}`, { paused: true })).body).toMatchObject({ paused: true });
+    expect((await as(maintainer, "PUT", `/runners/${mine}`, { paused: true })).body).toMatchObject({
+      paused: true,
+      created_by: { username: "root" },
+    });
     expect((await as(maintainer, "GET", `/runners/${ofInstance}`)).status).toBe(200);
     for (const id of [ofGroup, ofInstance]) expect(await as(maintainer, "PUT", `/runners/${id}`, { paused: true })).toMatchObject(noAccess);
     expect(await as(maintainer, "GET", `/runners/${ofGroup}`)).toMatchObject(noAccess);
@@ -167,6 +170,7 @@ describe("access tokens", () => {
     expect(self).toMatchObject({ scopes: ["create_runner"], active: true, revoked: false, expires_at: null });
     expect(self.user_id).not.toBe(1);
     expect((await as(token, "POST", "/user/runners", { runner_type: "project_type", project_id: projectId })).status).toBe(201);
+    expect((await api("POST", `/projects/${projectId}/access_tokens`, { name: "x", scopes: ["everything"] })).status).toBe(400);
     const [listed] = (await api("GET", `/projects/${projectId}/access_tokens`)).body;
     expect(listed).toMatchObject({ id: self.id, access_level: 40, resource_type: "project", resource_id: projectId });
     const owner = await settle.botToken({ groupId }, "owner", ["api"]);

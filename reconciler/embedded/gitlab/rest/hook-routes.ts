@@ -1,12 +1,12 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { z } from "zod";
 import type { Scope } from "../../../model/connection.js";
-import { createCallLimit } from "../hooks/call-limit.js";
+import { type CallLimit, createCallLimit } from "../hooks/call-limit.js";
 import { type DeliveryRecord, type Hook, sameOwner } from "../hooks/hook.js";
 import { callerOf, needs } from "../http/access.js";
 import { page } from "../http/paging.js";
 import { parametersOf, texts, wholeNumber } from "../http/parameters.js";
-import { badParameter, notFound, Refusal, unprocessable } from "../http/refusal.js";
+import { badParameter, notFound, Refusal, tooManyRequests, unprocessable } from "../http/refusal.js";
 import { roles } from "../records/members.js";
 import type { Project } from "../records/project.js";
 import type { World } from "../world.js";
@@ -30,25 +30,25 @@ const eventsListed = z.object({ status: texts.optional(), per_page: wholeNumber.
 /** The webhooks of projects, of groups, and of the instance. */
 export function hookRoutes(app: FastifyInstance, world: World): void {
   const { projects } = world;
-  const manage = { tests: createCallLimit(world.clock), resends: createCallLimit(world.clock) };
-  hooksAt(app, world, "/projects/:id/hooks", manage, (request) => {
+  const limits = { tests: createCallLimit(world.clock), resends: createCallLimit(world.clock) };
+  hooksAt(app, world, "/projects/:id/hooks", limits, (request) => {
     const project = projectOf(world, request, roles.maintainer);
     return { scope: { projectId: project.id }, projects: [project], maxHooks: 100, kind: "project" };
   });
-  hooksAt(app, world, "/groups/:id/hooks", manage, (request) => {
+  hooksAt(app, world, "/groups/:id/hooks", limits, (request) => {
     // Uncertain: how GitLab refuses where group hooks are not part of the plan.
     if (!world.dials().groupHooks) throw notFound();
     const group = groupOf(world, request, roles.owner);
     const inGroup = projects.all().filter((project) => projects.groupIdsOf(project).includes(group.id));
     return { scope: { groupId: group.id }, projects: inGroup, maxHooks: 50, kind: "group" };
   });
-  hooksAt(app, world, "/hooks", manage, (request) => {
+  hooksAt(app, world, "/hooks", limits, (request) => {
     adminOnly(world, request);
     return { scope: { instance: true }, projects: [], maxHooks: 100, kind: "system" };
   });
 }
 
-type Limits = Readonly<Record<"tests" | "resends", ReturnType<typeof createCallLimit>>>;
+type Limits = Readonly<Record<"tests" | "resends", CallLimit>>;
 
 function hooksAt(app: FastifyInstance, world: World, path: string, limits: Limits, ownerOf: OwnerOf): void {
   const { hooks, deliveries, clock } = world;
@@ -63,11 +63,7 @@ function hooksAt(app: FastifyInstance, world: World, path: string, limits: Limit
   const limited = (request: FastifyRequest, limit: keyof Limits, hook: Hook): void => {
     const key = `${JSON.stringify(hook.owner)} ${callerOf(world, request).user.id}`;
     if (limits[limit].admit(key, world.dials().hooks.testsPerMinute)) return;
-    throw new Refusal(
-      429,
-      { message: { error: "This endpoint has been requested too many times. Try again later." } },
-      { "retry-after": "60" },
-    );
+    throw tooManyRequests({ "retry-after": "60" });
   };
 
   app.get(path, needs(world, "read_api"), async (request, reply) =>

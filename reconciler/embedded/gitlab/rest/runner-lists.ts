@@ -44,7 +44,7 @@ export function runnerLists(app: FastifyInstance, world: World): void {
       .filter((runner) => asked.tag_list?.every((tag) => runner.tags.includes(tag)) ?? true)
       .filter(({ managers }) => asked.version_prefix === undefined || managers[0]?.version?.startsWith(asked.version_prefix) === true)
       .filter((runner) => asked.status === undefined || hasStatus(runner, asked.status, now));
-    return page(request, reply, found.toReversed(), world.url()).map((runner) => runnerEntity(runner, now));
+    return page(request, reply, found.toReversed(), world.url()).map((runner) => runnerEntity(runner, now, world.url()));
   }
 
   const reading = needs(world, "read_api");

@@ -29,7 +29,7 @@ export function runnerRoutes(app: FastifyInstance, world: World): void {
       projects: own.flatMap((id) => projects.find(String(id)) ?? []).map((project) => projectEntity(project, world.url())),
       groups: inGroup === undefined ? [] : [groupEntity(inGroup, world.url())],
     };
-    return runnerDetails(runner, owners, clock.now());
+    return runnerDetails(runner, owners, clock.now(), world.url());
   };
   const visible = (request: FastifyRequest): Runner => {
     const runner = runnerOf(world, request);
@@ -50,7 +50,7 @@ export function runnerRoutes(app: FastifyInstance, world: World): void {
     // Here GitLab tells in one sentence what it tells by field when a runner is changed.
     checkSettings(settings, (field, text) => badRequest(`400 Bad request - ${sentence(field)} ${text}`));
     checkLimit(world, asked.runner_type, scope);
-    const runner = runners.add({ type: asked.runner_type, scope, creatorId: user.id, ...settings });
+    const runner = runners.add({ type: asked.runner_type, scope, creator: user, ...settings });
     return reply.code(201).send({ id: runner.id, token: runner.token, token_expires_at: null });
   });
 
@@ -92,7 +92,7 @@ export function runnerRoutes(app: FastifyInstance, world: World): void {
     if (!("projectId" in runner.scope) || projectIdsOf(runner).includes(project.id))
       throw badRequest("400 Bad request - Runner cannot be assigned");
     const after = runners.change(runner.id, { alsoProjectIds: [...runner.alsoProjectIds, project.id] });
-    return reply.code(201).send(runnerEntity(after ?? runner, clock.now()));
+    return reply.code(201).send(runnerEntity(after ?? runner, clock.now(), world.url()));
   });
   app.delete("/projects/:id/runners/:runner_id", needs(world), async (request, reply) => {
     const project = projectOf(world, request, roles.maintainer);

@@ -24,13 +24,14 @@ export function tokenRoutes(app: FastifyInstance, world: World): void {
   const { tokens, users, clock } = world;
   const show = (token: AccessToken) => tokenEntity(token, clock.now());
 
-  function add(asked: z.output<typeof newToken>, of: Pick<NewToken, "userId" | "of">) {
+  /** What a token is made of but its holder. Throws before anything is made. */
+  function checked(asked: z.output<typeof newToken>): Omit<NewToken, "userId" | "of"> {
     const scopes = tokenScopes.filter((scope) => asked.scopes.includes(scope));
     if (scopes.length === 0 || scopes.length !== new Set(asked.scopes).size) throw badParameter("scopes does not have a valid value");
     if (tokens.all().length >= maxTokens) throw badParameter("too many access tokens");
     // Uncertain: GitLab sets an end itself when none is given, and refuses one that is too far away.
     const expiresAt = asked.expires_at === undefined ? undefined : Date.parse(asked.expires_at);
-    return tokens.add({ name: asked.name, scopes, expiresAt, ...of });
+    return { name: asked.name, scopes, expiresAt };
   }
   const revoke = (id: number): void => {
     if (!tokens.revoke(id)) throw notFound("Personal Access Token");
@@ -73,7 +74,7 @@ export function tokenRoutes(app: FastifyInstance, world: World): void {
     adminOnly(world, request);
     const user = users.find(idOf(request, "id"));
     if (user === undefined) throw notFound("User");
-    const { token, record } = add(parametersOf(newToken, request), { userId: user.id, of: undefined });
+    const { token, record } = tokens.add({ ...checked(parametersOf(newToken, request)), userId: user.id, of: undefined });
     return reply.code(201).send({ ...show(record), token });
   });
 
@@ -96,10 +97,11 @@ export function tokenRoutes(app: FastifyInstance, world: World): void {
       const asked = parametersOf(newResourceToken, request);
       if (!isRole(asked.access_level)) throw badParameter("access_level does not have a valid value");
       if (asked.access_level > standing) throw badRequest("400 Bad request - User does not have permission to create the token");
+      const made = checked(asked);
       const name = `${kind}_${"projectId" in where ? where.projectId : where.groupId}_bot_${world.random.hex(8)}`;
       const bot = { username: name, name: asked.name, email: `${name}@noreply.example.com`, admin: false, bot: true };
       const userId = users.add(bot).id;
-      const { token, record } = add(asked, { userId, of: where });
+      const { token, record } = tokens.add({ ...made, userId, of: where });
       world.members.set(where, userId, asked.access_level);
       return reply.code(201).send({ ...shownWith(record, where), token });
     });
