@@ -21,7 +21,7 @@ function check(step: string, command: string, ...args: readonly string[]): void 
 }
 
 /** One part of `npm test`, with its tests counted; a skipped test is a failure here. */
-function tests(suite: "unit" | "e2e" | "pulumi" | "clients"): void {
+function tests(suite: "unit" | "e2e" | "redis" | "pulumi" | "clients"): void {
   measure(`npm test: ${suite}`, () => {
     const report = join(root, ".cache", `${suite}.json`);
     rmSync(report, { force: true });
@@ -71,6 +71,7 @@ function measure(step: string, run: () => Pick<Outcome, "passed" | "failed">): v
 mkdirSync(join(root, ".cache"), { recursive: true });
 tests("unit");
 tests("e2e");
+tests("redis");
 tests("pulumi");
 tests("clients");
 check("lint", "npm", "run", "--silent", "lint");

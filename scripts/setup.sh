@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Installs what the tests use beyond npm, on Debian: git (the embedded GitLab's repositories) and curl (the guest agent's
-# HTTP client in images). Further Node versions come from npm into .cache/, and the Pulumi CLI is built there from its Go
-# modules unless a recent one is installed. The independent clients of test/clients, python-gitlab and two small programs in
-# Rust, are made there too.
+# Installs what the tests use beyond npm, on Debian: git (the embedded GitLab's repositories), curl (the guest agent's
+# HTTP client in images) and redis-server (the store of several replicas). Further Node versions come from npm into .cache/,
+# and the Pulumi CLI is built there from its Go modules unless a recent one is installed. The independent clients of
+# test/clients, python-gitlab and two small programs in Rust, are made there too.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 missing=()
-for command in git curl; do
+for command in git curl redis-server; do
   command -v "$command" >/dev/null 2>&1 || missing+=("$command")
 done
 if [ "${#missing[@]}" -gt 0 ]; then
@@ -15,9 +15,15 @@ if [ "${#missing[@]}" -gt 0 ]; then
     exit 1
   fi
   apt-get update -q
+  # The tests start servers of their own: none is to run because its package came.
+  if [ ! -e /usr/sbin/policy-rc.d ]; then
+    printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
+    chmod +x /usr/sbin/policy-rc.d
+    trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+  fi
   DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends ca-certificates "${missing[@]}"
 fi
 node --import tsx scripts/other-nodes.ts install
 node --import tsx scripts/setup-pulumi.ts
 node --import tsx scripts/setup-clients.ts
-echo "setup: git $(git --version | cut -d' ' -f3), curl $(curl --version | head -n1 | cut -d' ' -f2)"
+echo "setup: git $(git --version | cut -d' ' -f3), curl $(curl --version | head -n1 | cut -d' ' -f2), $(redis-server --version | cut -d' ' -f1-3)"

@@ -5,6 +5,15 @@ import { hooksWhileRestHangs } from "./hooks-while-rest-hangs.js";
 import { ingestBurst } from "./ingest-burst.js";
 import { providerLoad } from "./provider-load.js";
 import { reconcilePass } from "./reconcile-pass.js";
+import { redisCommits } from "./redis-commits.js";
 
 /** All benches, in the order in which they run. */
-export const benches: readonly Bench[] = [hookToCreate, ingestBurst, hooksWhileRestHangs, reconcilePass, guestClaim, providerLoad];
+export const benches: readonly Bench[] = [
+  hookToCreate,
+  ingestBurst,
+  hooksWhileRestHangs,
+  reconcilePass,
+  guestClaim,
+  providerLoad,
+  redisCommits,
+];

@@ -4,7 +4,8 @@ import type { Batch, Store } from "../../reconciler/store/port.js";
 import { storeContract } from "../../reconciler/store/store-contract.fixture.js";
 import { storeModel } from "../../reconciler/store/store-model.fixture.js";
 import type { StoreWorld } from "../../reconciler/store/store-world.fixture.js";
-import { describeRedis, type RedisProcess, startRedis } from "./redis-process.fixture.js";
+import { describeRedis } from "./describe-redis.fixture.js";
+import { type RedisProcess, startRedis } from "./redis-process.fixture.js";
 import { openTestStore } from "./stores.fixture.js";
 
 describeRedis("the Redis store", () => {

@@ -3,7 +3,8 @@ import type { Change, Store } from "../../reconciler/store/port.js";
 import type { RedisStoreOptions } from "../../reconciler/store/redis/redis-store.js";
 import { event, hint, put, revisionOf } from "../../reconciler/store/store-world.fixture.js";
 import { until } from "../e2e/until.fixture.js";
-import { describeRedis, type RedisProcess, startRedis } from "./redis-process.fixture.js";
+import { describeRedis } from "./describe-redis.fixture.js";
+import { type RedisProcess, startRedis } from "./redis-process.fixture.js";
 import { openTestStore } from "./stores.fixture.js";
 
 const name = "fleet";

@@ -3,14 +3,9 @@ import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, inject } from "vitest";
 import { type Connection, openConnection } from "../../reconciler/store/redis/connection.js";
 import { freePorts } from "../e2e/free-ports.fixture.js";
 import { until } from "../e2e/until.fixture.js";
-
-/** `describe` with a real Redis; skipped without one, which is an error where CI=true. */
-export const describeRedis: (name: string, body: () => void) => void = (name, body) =>
-  (inject("redisMissing") === undefined ? describe : describe.skip)(name, body);
 
 /** A Redis server of its own, on loopback, with an append-only file in a directory of its own. */
 export interface RedisProcess {

@@ -6,7 +6,8 @@ import type { Store } from "../../reconciler/store/port.js";
 import type { RedisStoreOptions } from "../../reconciler/store/redis/redis-store.js";
 import { event, hint, put, revisionOf } from "../../reconciler/store/store-world.fixture.js";
 import { until } from "../e2e/until.fixture.js";
-import { describeRedis, type RedisProcess, type RedisProcessOptions, startRedis } from "./redis-process.fixture.js";
+import { describeRedis } from "./describe-redis.fixture.js";
+import { type RedisProcess, type RedisProcessOptions, startRedis } from "./redis-process.fixture.js";
 import { mountSmallDisk } from "./small-disk.fixture.js";
 import { openTestStore } from "./stores.fixture.js";
 

@@ -6,7 +6,8 @@ import { type RunningService, startService } from "../../reconciler/main.js";
 import { serviceSchema } from "../../reconciler/model/service.js";
 import { createLogger } from "../../reconciler/telemetry/logger.js";
 import { until } from "../e2e/until.fixture.js";
-import { describeRedis, type RedisProcess, startRedis } from "./redis-process.fixture.js";
+import { describeRedis } from "./describe-redis.fixture.js";
+import { type RedisProcess, startRedis } from "./redis-process.fixture.js";
 
 const anyPort = { listen: "127.0.0.1:0" };
 const password = "the-password-of-redis";

@@ -18,7 +18,7 @@ export interface FeedEntry {
 const separator = " ";
 
 /** The place of a record in the hash of all records. */
-export const placeOf = (kind: string, key: string): string => `${kind}${separator}${key}`;
+const placeOf = (kind: string, key: string): string => `${kind}${separator}${key}`;
 
 /**
  * A batch as scripts and the feed know it: JSON of `writes`, each of them `[PLACE, EXPECTED, JSON]` with the text `absent`, `any`

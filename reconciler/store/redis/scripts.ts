@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 
 /** What this version writes; a store of a higher format is a newer FireRunner's. */
-export const storeFormat = 1;
+const storeFormat = 1;
 
 /** A change of the server may have lost the last commits: so many numbers are left out, that those which they had never come again. */
 const leap = 1_000_000;
