@@ -25,6 +25,11 @@ const runner = (runnerId: number, vm = "vm-one", pool = "pool"): ForgeRunner => 
 const declared = <S>(spec: S) => ({ spec, generation: 1, order: 0, declaredAt: now });
 const job = (value: ReturnType<typeof aJob>): Write => ({ kind: "job", key: `forge/7/${value.jobId}`, value, expect: "any" });
 
+const unseal = (sealed: string): string => {
+  if (sealed.startsWith("sealed:")) return sealed.slice("sealed:".length);
+  throw new FireRunnerError("FR-STORE-SEALED", "it was sealed with another key");
+};
+
 /** Carries out one effect against a store with these records and a forge with these answers. */
 async function carryOut(effect: Effect, answers: Partial<ForgePort>, records: readonly Write[] = []) {
   const clock = new WorldClock(now);
@@ -50,7 +55,7 @@ async function carryOut(effect: Effect, answers: Partial<ForgePort>, records: re
     store,
     forge,
     clock,
-    sealer: { seal: (text: string) => `sealed:${text}`, open: (sealed: string) => sealed.slice("sealed:".length) },
+    sealer: { seal: (text: string) => `sealed:${text}`, open: unseal },
     random: new WorldRandom(2),
   } as unknown as ControlPorts;
   const settings = { owner: "owner", holder: "test", schedules: { pollMs: 1, pollHealthyMs: 1, listHostsMs: 1, sweepMs: 1, settleMs: 1 } };
@@ -213,6 +218,19 @@ describe("a presence runner", () => {
     expect(tokens).toEqual(["token"]);
     expect(presence).toMatchObject({ state: "leaving" });
     expect(events).toEqual(["PresenceRunnerGivenJob"]);
+  });
+
+  it("goes when its token cannot be opened with the service's key", async () => {
+    const { sealedToken: _sealed, ...unreadable } = aPresence({ state: "paused" });
+    expect((await carryOut(tend("contact"), {}, stored(unreadable))).presence).toMatchObject({ state: "leaving" });
+    const other = aPresence({ state: "paused", sealedToken: "by another key" });
+    expect((await carryOut(tend("contact"), {}, stored(other))).presence).toMatchObject({ state: "leaving" });
+  });
+
+  it("is not unpaused, and goes, when it was given a job in an answer that was lost", async () => {
+    const answers = { runningJobs: async () => [told({ jobId: 9, status: "running", runnerId: 500 })] };
+    const { presence, events } = await carryOut(tend("unpause"), answers, stored(aPresence({ state: "heard" })));
+    expect([presence?.state, events]).toEqual(["leaving", ["PresenceRunnerGivenJob"]]);
   });
 
   it.each<["contact" | "pause" | "unpause", Parameters<typeof aPresence>[0]]>([

@@ -2,7 +2,7 @@ import type { Connection } from "../model/connection.js";
 import { FireRunnerError } from "../model/errors.js";
 import type { Presence } from "../model/presence.js";
 import type { Effect } from "../plan/effect.js";
-import { type Execution, type ExecutionContext, needed } from "./execution.js";
+import type { Execution, ExecutionContext } from "./execution.js";
 import { makingRunner, noteRoom } from "./runner-limit.js";
 
 type Tending = Extract<Effect, { kind: "tendPresence" }>;
@@ -50,9 +50,14 @@ async function make(connection: Connection, presence: Presence, findFirst: boole
 /** The forge's own answer to a runner that is paused; a job that it gave all the same is failed, and the runner goes. */
 async function contact(connection: Connection, presence: Presence, context: ExecutionContext): Promise<Execution> {
   const { ports, writes } = context;
-  const { name, state, sealedToken, pool, size } = presence;
+  const { name, state, sealedToken } = presence;
   if (state !== "paused") return "done";
-  const token = ports.sealer.open(sealedToken ?? "", sealedFor(name));
+  const token = opened(sealedToken, name, context);
+  if (token === undefined) {
+    // The service has another key now: one whose token it can read takes its place.
+    await writes.update("presence", name, (current) => (current === undefined ? undefined : { ...current, state: "leaving" }));
+    return "done";
+  }
   const heardAt = ports.clock.now();
   const heard = await ports.forge.showRunner(connection, token);
   if (heard.state === "absent") return forget(presence, context);
@@ -61,11 +66,31 @@ async function contact(connection: Connection, presence: Presence, context: Exec
     return "done";
   }
   const outcome = heard.ended ? "it was failed at once (runner_system_failure)" : "it could not be failed: cancel it";
+  return giveUp(presence, heard.jobId, outcome, context);
+}
+
+function opened(sealedToken: string | undefined, name: string, { ports }: ExecutionContext): string | undefined {
+  if (sealedToken === undefined) return undefined;
+  try {
+    return ports.sealer.open(sealedToken, sealedFor(name));
+  } catch (caught) {
+    if (caught instanceof FireRunnerError && caught.code === "FR-STORE-SEALED") return undefined;
+    throw caught;
+  }
+}
+
+/** It was given a job, which must never be: it goes, and that is told of. */
+async function giveUp(
+  { name, connection, pool, size }: Presence,
+  jobId: number,
+  outcome: string,
+  { ports, writes }: ExecutionContext,
+): Promise<Execution> {
   const event = {
     at: ports.clock.now(),
     type: "PresenceRunnerGivenJob",
-    subject: { kind: "connection", name: connection.name },
-    message: `the paused presence runner of pool "${pool}", size "${size}" was given job ${heard.jobId}; ${outcome}`,
+    subject: { kind: "connection", name: connection },
+    message: `the paused presence runner of pool "${pool}", size "${size}" was given job ${jobId}; ${outcome}`,
   };
   await writes.update("presence", name, (current) => (current === undefined ? undefined : { ...current, state: "leaving" }), [event]);
   return "done";
@@ -76,8 +101,14 @@ async function turn(connection: Connection, presence: Presence, step: "pause" | 
   const { name, runnerId } = presence;
   const [from, to] = step === "pause" ? (["present", "paused"] as const) : (["heard", "present"] as const);
   if (presence.state !== from) return "done";
-  const id = needed(runnerId === undefined ? undefined : { value: { spec: runnerId } }, `presence runner "${name}"`);
-  const answer = step === "pause" ? await ports.forge.pauseRunner(connection, id) : await ports.forge.unpauseRunner(connection, id);
+  if (runnerId === undefined) return forget(presence, context);
+  if (step === "unpause") {
+    // The answer that held a job may have been lost, and its token with it.
+    const [job] = await ports.forge.runningJobs(connection, runnerId);
+    if (job !== undefined) return giveUp(presence, job.jobId, "the answer was lost: cancel it", context);
+  }
+  const answer =
+    step === "pause" ? await ports.forge.pauseRunner(connection, runnerId) : await ports.forge.unpauseRunner(connection, runnerId);
   if (answer === "absent") return forget(presence, context);
   await writes.update("presence", name, (current) => (current?.state === from ? { ...current, state: to } : undefined));
   return "done";
