@@ -29,7 +29,10 @@ const jobsListed = z.object({
   system_id: z.string().optional(),
 });
 
-/** The lists of runners, and of what a runner has done. The scope `manage_runner` is of no use for lists without an id. */
+/**
+ * The lists of runners, and of what a runner has done. The scope `manage_runner` is of no use for lists without an id.
+ * Runners come newest first here; GitLab, which takes no `sort` for them, begins with the oldest.
+ */
 export function runnerLists(app: FastifyInstance, world: World): void {
   const { runners, projects, clock } = world;
 
