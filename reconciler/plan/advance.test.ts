@@ -188,6 +188,17 @@ describe("deadlines", () => {
     ],
     ["a guest that is silent", aVm(), silent, "FR-GUEST-LOST"],
     ["a job that is over its time", busy({ jobDeadlineAt: now }), withJob("running"), "FR-JOB-TIMEOUT"],
+    [
+      "a runner that takes no job, although its guest is heard",
+      aVm({ phase: "assigned", identity: true, assignedAt: now - 601_000, committedAt: now - 602_000 }),
+      {
+        jobs: [aJob()],
+        identities: [anIdentity()],
+        heardAt: new Map([["vm-one", now - 1_000]]),
+        guestReports: new Map([["vm-one", aReport({ startedAt: now - 600_000 })]]),
+      },
+      "FR-VM-NO-JOB",
+    ],
     ["a guest that ended over a running job", busy(), withJob("running", done(60_000)), "FR-GUEST-LOST"],
   ])("gives up %s", (_what, vm, rest, code) => {
     expect(next(vm, rest)?.failure?.code).toBe(code);
@@ -245,5 +256,20 @@ describe("deadlines", () => {
 
   it("ends a microVM whose job the forge calls over", () => {
     expect(next(busy(), withJob("success"))).toMatchObject({ phase: "draining" });
+  });
+});
+
+describe("the end of a job", () => {
+  it("is learned from the forge when that tells first", () => {
+    const vm = next(busy(), withJob("success"));
+    expect(vm).toMatchObject({ phase: "draining" });
+    expect(vm?.failure).toBeUndefined();
+  });
+
+  it("is learned from the guest when that tells first, and the forge is given a minute to agree", () => {
+    expect(next(busy(), withJob("running", done(100)))?.phase).toBe("busy");
+    const agreed = next(busy(), withJob("success", done(30_000)));
+    expect(agreed).toMatchObject({ phase: "draining" });
+    expect(agreed?.failure).toBeUndefined();
   });
 });

@@ -9,6 +9,8 @@ import { whyNotCreated } from "./why-not-created.js";
 
 /** How long a claimed guest may be silent: six of its heartbeats. */
 export const silenceMs = 60_000;
+/** How long a runner may wait for a job: longer than its guest lets it wait, and ends it when it does not end by itself. */
+const noJobMs = 600_000;
 /** How long the forge may say "running" after the guest said that its runner ended. */
 export const afterDoneMs = 60_000;
 /** After this a Create that was sent can no longer arrive: its own deadline, and as much again. */
@@ -163,6 +165,13 @@ function followDeadlines(draft: Draft, vm: Microvm, report: GuestReport): void {
   if (vm.jobDeadlineAt !== undefined && draft.reached(vm.jobDeadlineAt)) {
     retire(draft, toldToEnd(draft, vm), { code: "FR-JOB-TIMEOUT", message: "its job ran beyond the pool's maxJobTimeoutS" });
     return;
+  }
+  if (vm.phase === "assigned" && report.startedAt !== undefined) {
+    const waitsSince = Math.max(report.startedAt, draft.snapshot.listeningSince);
+    if (draft.reached(waitsSince + noJobMs)) {
+      retire(draft, vm, { code: "FR-VM-NO-JOB", message: `its runner took no job in ${noJobMs / 60_000} minutes` });
+      return;
+    }
   }
   if (!draft.reached(heardAtOf(draft, vm, report) + silenceMs)) return;
   retire(draft, vm, { code: "FR-GUEST-LOST", message: `its guest was not heard for ${silenceMs / 1000} s` });
