@@ -28,7 +28,8 @@ function install(...packages: readonly string[]): void {
 
 /** Why python-gitlab could not be installed into `folder`, or undefined. */
 function installPython(folder: string): string | undefined {
-  const usable = () => run("python3", ["-c", "import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 10))"], 60_000);
+  const asks = "import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 10))";
+  const usable = () => spawnSync("python3", ["-c", asks], { stdio: "ignore", timeout: 60_000 }).status === 0;
   if (!usable()) install("python3", "python3-venv");
   if (!usable()) return "it needs Python 3.10 or newer with venv (on Debian `apt-get install python3-venv`)";
   if (!run("python3", ["-m", "venv", folder], pipMs)) return "`python3 -m venv` failed";

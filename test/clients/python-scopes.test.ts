@@ -1,10 +1,7 @@
 import { expect, it } from "vitest";
 import { oneJob } from "../../reconciler/embedded/gitlab/gitlab.fixture.js";
 import { describeWith } from "./clients.fixture.js";
-import { startPythonWorld } from "./python.fixture.js";
-
-const byId = (a: { readonly id: number }, b: { readonly id: number }) => a.id - b.id;
-const idsOf = (found: readonly { readonly id: number }[]) => found.toSorted(byId).map(({ id }) => id);
+import { idsOf, startPythonWorld } from "./python.fixture.js";
 
 describeWith("python", "python-gitlab and the embedded GitLab agree on", () => {
   it("what a project's token may do, as the product's adapter finds it", async () => {
@@ -44,7 +41,7 @@ describeWith("python", "python-gitlab and the embedded GitLab agree on", () => {
     const { projectId: quay } = await push("harbour/quay", { ".gitlab-ci.yml": oneJob });
     const { projectId: other } = await push("root/elsewhere", { ".gitlab-ci.yml": oneJob });
     const own = connection({ groupId: group.id });
-    expect(idsOf(await python("groupProjects", { group_id: group.id }))).toEqual([wharf, quay]);
+    expect(idsOf(await python("groupProjects", { group_id: group.id, order_by: "id", sort: "asc" }))).toEqual([wharf, quay]);
     expect(idsOf(await python("projects", { pagination: "keyset", order_by: "id", sort: "asc", per_page: 1 }))).toEqual([
       wharf,
       quay,

@@ -22,6 +22,9 @@ export interface PythonWorld extends TestGitLab, Speakers {
   speakers(token: string): Speakers;
 }
 
+/** The ids of what was listed, in the list's order. */
+export const idsOf = (listed: readonly { readonly id: number }[]): readonly number[] => listed.map(({ id }) => id);
+
 /** Starts an embedded GitLab, and who speaks with it by the administrator's token. All end with the test. */
 export async function startPythonWorld(): Promise<PythonWorld> {
   const world = await startTestGitLab();

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { oneJob, startReceiver } from "../../reconciler/embedded/gitlab/gitlab.fixture.js";
 import { describeWith } from "./clients.fixture.js";
-import { startPythonWorld } from "./python.fixture.js";
+import { idsOf, startPythonWorld } from "./python.fixture.js";
 
 /** Two stages, so that jobs of each kind stand beside each other. */
 const pipeline = `
@@ -10,7 +10,7 @@ compile: {stage: build, tags: [linux, big], script: [make]}
 lint: {stage: build, script: [make lint]}
 unit: {stage: test, script: [make test]}
 `;
-const push = { ".gitlab-ci.yml": pipeline };
+const files = { ".gitlab-ci.yml": pipeline };
 
 describeWith("python", "python-gitlab and the embedded GitLab agree on", () => {
   it("who asks, and of which version", async () => {
@@ -21,8 +21,8 @@ describeWith("python", "python-gitlab and the embedded GitLab agree on", () => {
   });
 
   it("runners, and both see what the product's adapter does with them", async () => {
-    const { python, refused, push: pushed, forge, connection } = await startPythonWorld();
-    const { projectId } = await pushed("root/demo", { ".gitlab-ci.yml": oneJob });
+    const { python, refused, push, forge, connection } = await startPythonWorld();
+    const { projectId } = await push("root/demo", { ".gitlab-ci.yml": oneJob });
     const own = connection({ projectId });
     const made = await python("createRunner", {
       ...{ runner_type: "project_type", project_id: projectId, description: "firerunner/dev/small/vm-1" },
@@ -52,15 +52,14 @@ describeWith("python", "python-gitlab and the embedded GitLab agree on", () => {
       runUntagged: true,
       maxJobTimeoutS: 3600,
     });
-    const ids = async (query: object) =>
-      (await python("projectRunners", { project_id: projectId, ...query })).map(({ id }: { id: number }) => id);
+    const ids = async (query: object) => idsOf(await python("projectRunners", { project_id: projectId, ...query }));
     expect(await ids({})).toEqual([other.runnerId, made.id]);
     expect(await ids({ per_page: 1 })).toEqual([other.runnerId, made.id]);
     expect(await ids({ tag_list: ["big"] })).toEqual([other.runnerId]);
     await python("editRunner", { runner_id: other.runnerId, paused: true });
     expect(await ids({ paused: true })).toEqual([other.runnerId]);
     expect(await forge.findRunners(own, "firerunner/dev/big/")).toMatchObject([{ paused: true }]);
-    expect((await python("runners")).map(({ id }: { id: number }) => id)).toEqual([other.runnerId, made.id]);
+    expect(idsOf(await python("runners"))).toEqual([other.runnerId, made.id]);
 
     await python("deleteRunner", { runner_id: other.runnerId });
     expect(await forge.pauseRunner(own, other.runnerId)).toBe("absent");
@@ -72,8 +71,8 @@ describeWith("python", "python-gitlab and the embedded GitLab agree on", () => {
   });
 
   it("jobs, before and while they run, cancelled and repeated", async () => {
-    const { python, refused, push: pushed, forge, connection, runner, bare } = await startPythonWorld();
-    const { projectId } = await pushed("root/demo", push);
+    const { python, refused, push, forge, connection, runner, bare } = await startPythonWorld();
+    const { projectId } = await push("root/demo", files);
     const own = connection({ projectId });
     const pending = await python("jobs", { project_id: projectId, scope: ["pending"] });
     const active = (await forge.activeJobs(own)).jobs;
@@ -87,9 +86,7 @@ describeWith("python", "python-gitlab and the embedded GitLab agree on", () => {
         .sort(byId),
     );
     const paged = await python("jobs", { project_id: projectId, pagination: "keyset", order_by: "id", sort: "desc", per_page: 1 });
-    expect(paged.map(({ id }: { id: number }) => id)).toEqual(
-      [...new Set(paged.map(({ id }: { id: number }) => id))].sort((a, b) => Number(b) - Number(a)),
-    );
+    expect(idsOf(paged)).toEqual([...new Set(idsOf(paged))].sort((a, b) => b - a));
     expect(paged).toHaveLength(3);
     expect((await refused("jobs", { project_id: projectId, scope: ["waiting"] }))[0]).toBe(400);
 
@@ -135,8 +132,8 @@ describeWith("python", "python-gitlab and the embedded GitLab agree on", () => {
   });
 
   it("pipelines and their jobs", async () => {
-    const { python, refused, push: pushed } = await startPythonWorld();
-    const { projectId } = await pushed("root/demo", push);
+    const { python, refused, push } = await startPythonWorld();
+    const { projectId } = await push("root/demo", files);
     const ofProject = { project_id: projectId };
     const [first] = await python("pipelines", ofProject);
     expect(first).toMatchObject({ status: "pending", ref: "main", source: "push", project_id: projectId });
@@ -147,7 +144,7 @@ describeWith("python", "python-gitlab and the embedded GitLab agree on", () => {
 
     const made = await python("createPipeline", { ...ofProject, ref: "main", variables: [{ key: "LEVEL", value: "3" }] });
     expect(made).toMatchObject({ ref: "main", source: "api", sha: first.sha });
-    expect((await python("pipelines", ofProject)).map(({ id }: { id: number }) => id)).toEqual([made.id, first.id]);
+    expect(idsOf(await python("pipelines", ofProject))).toEqual([made.id, first.id]);
     expect((await python("cancelPipeline", { ...ofProject, pipeline_id: made.id })).id).toBe(made.id);
     expect(await python("pipeline", { ...ofProject, pipeline_id: made.id })).toMatchObject({ status: "canceled" });
     expect(await jobsOf(made.id, { scope: ["canceled"] })).toEqual(["compile", "lint", "unit"]);
@@ -158,8 +155,8 @@ describeWith("python", "python-gitlab and the embedded GitLab agree on", () => {
   });
 
   it("webhooks, and both see what the product's adapter does with them", async () => {
-    const { python, refused, push: pushed, forge, connection } = await startPythonWorld();
-    const { projectId } = await pushed("root/demo", push);
+    const { python, refused, push, forge, connection } = await startPythonWorld();
+    const { projectId } = await push("root/demo", files);
     const receiver = await startReceiver();
     const ofProject = { project_id: projectId };
     const settings = { url: receiver.url, job_events: true, pipeline_events: true, push_events: false, enable_ssl_verification: false };

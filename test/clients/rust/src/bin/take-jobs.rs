@@ -28,7 +28,11 @@ impl JobHandler for Shell {
         // Dropped when the job is cancelled, and the shell is ended with it.
         let mut shell = Command::new("sh")
             .args(["-e", "-c", &format!("exec 2>&1\n{}", script.join("\n"))])
-            .envs(self.job.variables().map(|variable| (variable.key(), variable.value())))
+            .envs(
+                self.job
+                    .variables()
+                    .map(|variable| (variable.key(), variable.value())),
+            )
             .current_dir(self.job.build_dir())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -56,14 +60,22 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let (layer, jobs) = GitlabLayer::new();
     tracing_subscriber::registry().with(layer).init();
-    let mut runner = RunnerBuilder::new(Url::parse(gitlab)?, token, builds, jobs).system_id("r_crate1234567").build().await;
+    let mut runner = RunnerBuilder::new(Url::parse(gitlab)?, token, builds, jobs)
+        .system_id("r_crate1234567")
+        .build()
+        .await;
     let work = async {
         loop {
             runner.wait_for_space(AT_A_TIME).await;
-            match runner.request_job(|job| async move { Ok(Shell { job }) }).await {
+            match runner
+                .request_job(|job| async move { Ok(Shell { job }) })
+                .await
+            {
                 Ok(true) => continue,
                 Ok(false) => println!("{}", json!({ "kind": "none" })),
-                Err(error) => println!("{}", json!({ "kind": "refused", "why": error.to_string() })),
+                Err(error) => {
+                    println!("{}", json!({ "kind": "refused", "why": error.to_string() }))
+                }
             }
             tokio::time::sleep(POLL).await;
         }
