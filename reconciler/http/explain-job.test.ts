@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { VmLoss } from "../model/vm-loss.js";
-import { aJob, now } from "../plan/snapshot.fixture.js";
+import { aConnection, aJob, aPool, now } from "../plan/snapshot.fixture.js";
 import { createMemoryStore } from "../store/memory/memory-store.js";
+import type { Write } from "../store/port.js";
 import { explainJob } from "./explain-job.js";
 
 const loop = { look: () => undefined, lastAnswer: () => undefined, sweepSoon: () => false };
@@ -29,5 +30,30 @@ describe("the explanation of a job whose microVM was lost", () => {
     expect(factsOf({ ...asked, givenUp: { code: "FR-FORGE-UNAUTHORIZED", message: "the token needs api" } }).at(-1)).toBe(
       "it was left to the forge: the token needs api (FR-FORGE-UNAUTHORIZED)",
     );
+  });
+});
+
+describe("the explanation of a job that no pool has", () => {
+  it("says of each pool of its connection that does not take it what is in the way", async () => {
+    const store = createMemoryStore({ clock: { now: () => now }, random: { next: () => 0.5, hex: () => "ab" } });
+    const declared = <S>(kind: "pool" | "connection", key: string, spec: S, order = 0) =>
+      ({ kind, key, value: { spec, generation: 1, order, declaredAt: now }, expect: "absent" }) as unknown as Write;
+    const pools = [
+      aPool({ name: "guarded", accessLevel: "ref_protected" }),
+      aPool({ name: "theirs", projectIds: [9] }),
+      aPool({ name: "gpu", tags: ["gpu"] }),
+      aPool({ name: "elsewhere", connection: "other" }),
+    ];
+    await store.commit({
+      writes: [declared("connection", "forge", aConnection()), ...pools.map((pool, order) => declared("pool", pool.name, pool, order))],
+    });
+    const waiting = aJob({ protected: "unknown", ref: "main", waitingReason: { code: "FR-PROTECTION-UNKNOWN", message: "being read" } });
+    const { code, facts } = explainJob({ store, loop, now }, waiting);
+    expect(code).toBe("FR-PROTECTION-UNKNOWN");
+    expect(facts.filter((fact) => fact.startsWith("pool"))).toEqual([
+      'pool "guarded" does not take it: it takes jobs of protected refs only, and it is not known whether the job\'s is one',
+      'pool "theirs" does not take it: its projectIds do not name project 7',
+      'pool "gpu" does not take it: it lacks the tag vm',
+    ]);
   });
 });

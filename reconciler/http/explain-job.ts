@@ -102,10 +102,11 @@ function factsOfPool(from: ExplainFrom, job: Job): readonly string[] {
 const isAhead = (other: Job, job: Job): boolean =>
   other.status === "pending" && other.pool === job.pool && other.size === job.size && other.queuedAt < job.queuedAt;
 
-/** What each pool of the job's connection would want of it. */
+/** What each pool of the job's connection would want of it, in the order in which they are tried. */
 function whyNoPool({ store, loop }: ExplainFrom, job: Job): readonly string[] {
   const connection = store.get("connection", job.connection)?.value.spec;
-  const pools = store.list("pool").flatMap(({ value: { spec } }) => (spec.connection === job.connection ? [spec] : []));
+  const declared = store.list("pool").toSorted((a, b) => a.value.order - b.value.order);
+  const pools = declared.flatMap(({ value: { spec } }) => (spec.connection === job.connection ? [spec] : []));
   if (connection === undefined || pools.length === 0) return [`no pool is declared for connection "${job.connection}"`];
   const protection = protectionOf(
     loop.look()?.connections.find(({ spec }) => spec.name === job.connection),

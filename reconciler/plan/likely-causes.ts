@@ -16,7 +16,7 @@ export function likelyCauses(draft: Draft, vm: Microvm, job: Job): string {
       ? [`its runner failed (exit code ${done.exitCode}), or the forge refused its token`]
       : []),
     ...(scope === undefined ? [] : causesOfScope(scope, job)),
-    ...(identity?.protectedOnly === true ? [`the ref "${job.ref}" is protected no more`] : []),
+    ...(identity?.protectedOnly === true ? [`${job.ref === undefined ? "its ref" : `the ref "${job.ref}"`} is protected no more`] : []),
     "somebody changed the runner's tags in the forge, or paused it",
   ];
   return `job ${key} waits; perhaps ${causes.join(", or ")}`;

@@ -88,7 +88,7 @@ const noPool = ({ connection }: Job, what: string): WaitingReason => ({
 
 const unknownProtection = ({ ref, projectId }: Job, pool: Pool): WaitingReason => ({
   code: "FR-PROTECTION-UNKNOWN",
-  message: `whether ref "${ref}" is protected, as pool "${pool.name}" wants it, is being read of project ${projectId}`,
+  message: `whether ${ref === undefined ? "its ref" : `ref "${ref}"`} is protected, as pool "${pool.name}" wants it, is being read of project ${projectId}`,
 });
 
 const refusedProtection = (message: string): WaitingReason => ({
