@@ -27,14 +27,13 @@ export function choosePresences(draft: Draft): void {
   for (const presence of draft.presences.values()) {
     if (presence.state === "leaving") continue;
     const key = presenceClass(presence);
-    const wish = needed.get(key);
     if (isOutdated(draft, presence)) draft.putPresence(leaving(presence));
-    else if (wish === undefined) release(draft, presence);
+    else if (!needed.has(key)) release(draft, presence);
     else if (presence.unneededSince !== undefined) draft.putPresence(kept(presence));
     if (draft.presences.get(presence.name)?.state !== "leaving") needed.delete(key);
   }
   let made = 0;
-  for (const [, runnerClass] of needed) {
+  for (const runnerClass of needed.values()) {
     if (made >= newPerPlan) {
       draft.again();
       break;
