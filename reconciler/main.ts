@@ -116,7 +116,7 @@ async function build({ service, clock, random, logger, shutdown, resolveSecret }
 
   const onRequest = (connection: string, outcome: string) => metrics.forgeRequest(connection, outcome);
   const forge = createGitLabForge({ clock, random, resolveSecret, onRequest });
-  metrics.countBudgets(() => forge.budgets());
+  metrics.countBudgets(() => forge.budgets().filter(({ connection }) => store.get("connection", connection) !== undefined));
   shutdown.add("the forge client", deadlinesMs.client, () => forge.stop());
   const flintlock = createGrpcFlintlock({ clock, random, resolveSecret });
   shutdown.add("the host client", deadlinesMs.client, () => flintlock.stop());

@@ -28,7 +28,7 @@ export function watchQueues(store: WatchedQueues, metrics: Metrics, clock: Pick<
     if (job === undefined) started.delete(key);
     else if (job.vm !== undefined && job.startedAt !== undefined && !started.has(key)) {
       started.add(key);
-      metrics.jobWaited(job.pool ?? "", (job.startedAt - job.queuedAt) / 1000);
+      metrics.jobWaited(job.pool ?? "unknown", (job.startedAt - job.queuedAt) / 1000);
     }
   }
 

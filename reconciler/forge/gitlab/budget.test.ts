@@ -2,6 +2,7 @@ import { expect, it, onTestFinished } from "vitest";
 import { oneJob, startTestGitLab } from "../../embedded/gitlab/gitlab.fixture.js";
 import { connectionSchema } from "../../model/connection.js";
 import { ManualClock } from "../../model/manual-clock.fixture.js";
+import { Budget } from "./budget.js";
 import { createGitLabForge } from "./gitlab-forge.js";
 
 it("goes by what GitLab tells: it keeps a fifth for what is hot, and never has to be told that it was too much", async () => {
@@ -31,4 +32,14 @@ it("goes by what GitLab tells: it keeps a fifth for what is hot, and never has t
 
   await clock.advance(60_000);
   expect(await forge.activeJobs(connection)).toMatchObject({ jobs: [{ jobId: job.id }] });
+});
+
+it("forgets what it was told at times that are yet to come, when the clock was set back", () => {
+  const later = 90_000_000;
+  const budget = new Budget(() => 0.5);
+  for (let n = 0; n < 5; n += 1) budget.spend(later);
+  budget.heed({ status: 429, headers: { "retry-after": "600" } }, later);
+  expect(budget.waitMs("hot", undefined, 0, later)).toBe(600_000);
+  expect(budget.waitMs("background", undefined, 0, later)).toBe(605_000);
+  expect(budget.waitMs("background", 5, 0, later - 86_400_000)).toBe(0);
 });

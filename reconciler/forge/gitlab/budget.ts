@@ -38,6 +38,7 @@ export class Budget {
 
   /** How long a request has to wait behind `ahead` others; 0 when it may be sent now. `declared` is a number of requests a minute. */
   waitMs(urgency: Urgency, declared: number | undefined, ahead: number, now: number): number {
+    this.forget(now);
     const stopped = Math.max(0, (urgency === "hot" ? this.stoppedUntil : this.backgroundFrom) - now);
     return Math.max(
       stopped,
@@ -131,7 +132,12 @@ export class Budget {
       if (at < second - minuteS || at > second) this.sent.delete(at);
       else break;
     }
-    for (const [name, { resetAt }] of this.told) if (resetAt <= now) this.told.delete(name);
+    for (const [name, { resetAt }] of this.told) if (resetAt <= now || resetAt - now > longestStopMs) this.told.delete(name);
+    // Nor does a stop last for longer than any may.
+    if (this.backgroundFrom - now > longestStopMs + comeBackMs) {
+      this.stoppedUntil = 0;
+      this.backgroundFrom = 0;
+    }
   }
 }
 

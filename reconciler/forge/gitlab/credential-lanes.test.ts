@@ -79,6 +79,13 @@ describe("a declared budget", () => {
     ]);
   });
 
+  it("is told of under the credential that a connection has now", async () => {
+    const { ask, lanes } = world();
+    await ask("hot", { connection: aConnection({ maxRequestsPerMinute: 10 }) });
+    await ask("hot", { connection: aConnection({ maxRequestsPerMinute: 20, token: "env:OTHER" }) });
+    expect(lanes.budgets()).toEqual([{ connection: "harbour", left: 19 }]);
+  });
+
   it("keeps a fifth for what is hot", async () => {
     const { asks } = world();
     const connection = aConnection({ maxRequestsPerMinute: 10 });

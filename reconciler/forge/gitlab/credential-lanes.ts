@@ -60,6 +60,8 @@ export function createCredentialLanes(
   onRequest: (connection: string, outcome: RequestOutcome) => void,
 ): CredentialLanes {
   const lanes = new Map<string, Lane>();
+  /** Each connection's lane: it changes with its url and token. */
+  const lastLanes = new Map<string, Lane>();
 
   function laneOf({ url, token, name, maxRequestsPerMinute }: Connection): Lane {
     const key = `${url}\n${token}`;
@@ -69,7 +71,12 @@ export function createCredentialLanes(
       lane = newLane(new Budget(() => random.next()));
       lanes.set(key, lane);
     }
-    if (lane.connections.size >= maxRemembered) lane.connections.clear();
+    const lastLane = lastLanes.get(name);
+    if (lastLane !== lane) {
+      lastLane?.connections.delete(name);
+      if (lastLanes.size >= maxRemembered) lastLanes.clear();
+      lastLanes.set(name, lane);
+    }
     lane.connections.set(name, maxRequestsPerMinute);
     return lane;
   }
