@@ -159,6 +159,19 @@ describe("an agent and the guest listener", () => {
     expect(machine.read("poweroff")).toBe("off\n");
   });
 
+  it("end a runner whose time is up, so that it tells the forge, and power off at once", async () => {
+    await listen();
+    await world.putIdentity();
+    writeFileSync(join(machine.directory, "hold"), "");
+    const agent = boot({ FIRERUNNER_HEARTBEAT_S: "0.1" });
+    await committed(() => world.report()?.startedAt !== undefined, "a started runner");
+    await world.putMicrovm({ phase: "draining", endAskedAt: 1, jobDeadlineAt: 30_000 });
+    await agent.ended;
+    expect(agent.stderr()).toContain("told to end the runner");
+    expect(world.report()?.done).toMatchObject({ exitCode: 143, reason: "failed" });
+    expect(machine.read("poweroff")).toBe("off\n");
+  });
+
   it("refuse a guest that nobody awaits any more", async () => {
     await listen();
     await world.putMicrovm({ phase: "draining" });

@@ -3,7 +3,7 @@ import { timestampSchema } from "./fields.js";
 import { poolSchema } from "./pool.js";
 
 /** What becomes of a job whose microVM was lost. */
-export const lossPolicySchema = poolSchema.shape.onVmLoss.unwrap();
+const lossPolicySchema = poolSchema.shape.onVmLoss.unwrap();
 export type LossPolicy = z.output<typeof lossPolicySchema>;
 
 /**

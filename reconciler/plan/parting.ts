@@ -2,7 +2,7 @@ import type { Microvm } from "../model/microvm.js";
 import type { Draft } from "./draft.js";
 
 /** How long a guest that is told to end its job may take: three of its heartbeats. Its runner needs no second to tell the forge. */
-export const partingMs = 30_000;
+const partingMs = 30_000;
 
 /**
  * A microVM whose time is up, with the order to its guest to end what runs there, so that the forge hears of it at once. It
