@@ -34,19 +34,14 @@ function overlap(earlier: Pool, pool: Pool, connection: Connection): string | un
   if (projectId === undefined) return undefined;
   const fits = (tags: readonly string[]) =>
     [earlier, pool].every((each) => classOf(each, connection, { projectId, tags, protected: true }) !== undefined);
-  const which =
-    earlier.runUntagged && pool.runUntagged && fits([])
-      ? "jobs without tags"
-      : [pool.tags, earlier.tags]
-          .find((tags) => tags.length > 0 && fits(tags))
-          ?.join(", ")
-          .replace(/^/, "jobs with the tags ");
-  if (which === undefined) return undefined;
+  const tags = [pool.tags, earlier.tags].find((each) => each.length > 0 && fits(each));
+  if (tags === undefined && !fits([])) return undefined;
+  const which = tags === undefined ? "jobs without tags" : `jobs with the tags ${tags.join(", ")}`;
   const refs = earlier.accessLevel === "ref_protected" || pool.accessLevel === "ref_protected" ? " of protected refs" : "";
   return `${which}${refs} also fit pool "${earlier.name}", which was declared before and gets them`;
 }
 
-/** A project whose jobs both may take. */
+/** A project whose jobs both may take; where neither names any, one is like the other. */
 function sharedProject(a: Pool, b: Pool, { scope }: Connection): number | undefined {
   const named = (a.projectIds ?? b.projectIds)?.filter((id) => b.projectIds?.includes(id) ?? true);
   const some = named ?? ["projectId" in scope ? scope.projectId : 1];
