@@ -13,7 +13,7 @@ export interface TornHooks {
 /** What became of it. Delays are milliseconds from when a job was made until the service knew it, the middle one of each kind. */
 export interface TornReport {
   readonly jobs: ReadonlyMap<string, number>;
-  /** Jobs that more than one microVM ran, or that were over capacity, or unexplained. */
+  /** What must never be, in words. */
   readonly violations: readonly string[];
   readonly ran: number;
   readonly left: Readonly<Record<string, number>>;

@@ -7,5 +7,4 @@ it("jobs of several projects, whose webhooks are lost, come twice and in any ord
   expect(report.jobs).toEqual(new Map([["success", 24]]));
   expect(report.ran).toBe(24);
   expect(report.left).toEqual({ microvms: 0, records: 0, identities: 0, runners: 0, hints: 0 });
-  expect(report.hooked.count + report.found.count).toBe(24);
 });
