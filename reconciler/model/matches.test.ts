@@ -23,6 +23,7 @@ describe("a runner takes a job", () => {
     ["whose groups are not known", { scope: { groupId: 3 } }, {}, true],
     ["of a protected ref when it takes only those", { protectedOnly: true }, { protected: true }, true],
     ["but none of another ref then", { protectedOnly: true }, {}, false],
+    ["nor any of which that is not known", { protectedOnly: true }, { protected: "unknown" }, false],
   ])("%s", (_, traits, of, expected) => {
     expect(matches({ ...runner, ...traits }, { ...job, ...of })).toBe(expected);
   });
