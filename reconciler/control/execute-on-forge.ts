@@ -87,8 +87,8 @@ async function makeRunner(
   await writes.update("identity", effect.vm, (current) => {
     if (current === undefined) return undefined;
     return current.state === "leaving"
-      ? { ...current, runnerId: made.runnerId }
-      : { ...current, state: "ready", runnerId: made.runnerId, sealedToken };
+      ? { ...current, runnerId: made.runnerId, forge: connection.url }
+      : { ...current, state: "ready", runnerId: made.runnerId, forge: connection.url, sealedToken };
   });
   return "done";
 }
@@ -100,7 +100,7 @@ async function findRunner(connection: Connection, vm: string, { ports, writes }:
   const first = found.find((runner) => runner.description === identity.description);
   await writes.update("identity", vm, (current) => {
     if (current === undefined || current.runnerId !== undefined) return undefined;
-    return first === undefined ? { ...current, absent: true } : { ...current, runnerId: first.runnerId };
+    return first === undefined ? { ...current, absent: true } : { ...current, runnerId: first.runnerId, forge: connection.url };
   });
   return "done";
 }

@@ -22,9 +22,10 @@ const told = (job: Partial<ForgeJob> = {}): ForgeJob => ({
   finishedAt: undefined,
   ...job,
 });
+const forge = { name: "forge", url: "https://gitlab.example.com" };
 const trace = () => "f".repeat(32);
 const record = (known: Parameters<typeof jobRecord>[1], read: Partial<ForgeJob>, readAt = 2_000) =>
-  jobRecord("forge", known, told(read), readAt, trace);
+  jobRecord(forge, known, told(read), readAt, trace);
 
 describe("the record of a job", () => {
   it("begins with its own trace, queued when the forge says so", () => {
@@ -39,7 +40,7 @@ describe("the record of a job", () => {
   });
 
   it("is not written again when only the time of reading changed", () => {
-    expect(record(aJob({ readAt: 1_000 }), {})).toBeUndefined();
+    expect(record(aJob({ readAt: 1_000, forge: forge.url }), {})).toBeUndefined();
   });
 
   it("is not moved by an answer to an older question", () => {

@@ -1,4 +1,5 @@
 import type { ForgeJob } from "../forge/port.js";
+import type { Connection } from "../model/connection.js";
 import { isFinished, isRunning, type Job, type JobStatus } from "../model/job.js";
 
 /**
@@ -6,7 +7,7 @@ import { isFinished, isRunning, type Job, type JobStatus } from "../model/job.js
  * Undefined when nothing changed but the time of reading.
  */
 export function jobRecord(
-  connection: string,
+  { name: connection, url: forge }: Pick<Connection, "name" | "url">,
   known: Job | undefined,
   read: ForgeJob,
   readAt: number,
@@ -19,6 +20,7 @@ export function jobRecord(
   const told: Job = {
     ...decided,
     connection,
+    forge,
     projectId: read.projectId,
     jobId: read.jobId,
     name: read.name,

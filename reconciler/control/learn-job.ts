@@ -12,7 +12,7 @@ export async function learn(connection: Connection, read: ForgeJob, readAt: numb
     if (known === undefined && !isWorthKnowing(read, connection, ports.store)) return undefined;
     // One that went back to waiting for something else than a runner is read again when it asks for one.
     if (known?.status === "pending" && known.readAt <= readAt && isDormant(read.status)) return null;
-    return jobRecord(connection.name, known, read, readAt, () => ports.random.hex(16));
+    return jobRecord(connection, known, read, readAt, () => ports.random.hex(16));
   });
 }
 

@@ -41,8 +41,8 @@ async function make(connection: Connection, presence: Presence, findFirst: boole
   await writes.update("presence", name, (current) => {
     if (current === undefined) return undefined;
     return current.state === "leaving"
-      ? { ...current, runnerId: made.runnerId }
-      : { ...current, state: "paused", runnerId: made.runnerId, sealedToken };
+      ? { ...current, runnerId: made.runnerId, forge: connection.url }
+      : { ...current, state: "paused", runnerId: made.runnerId, forge: connection.url, sealedToken };
   });
   return "done";
 }

@@ -86,6 +86,7 @@ async function adopt(
             state: "leaving",
             attempts: 1,
             runnerId,
+            forge: connection.url,
           }
         : undefined,
     [event],

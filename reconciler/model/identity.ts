@@ -21,6 +21,8 @@ export const identitySchema = z.strictObject({
   /** How often the forge was asked to make it: after the first time the forge is searched for the description before another. */
   attempts: z.int().nonnegative(),
   runnerId: z.int().positive().optional(),
+  /** The address of the forge where `runnerId` is its number. */
+  forge: z.string().optional(),
   /** The runner's token, sealed; removed as soon as the guest has started its runner. */
   sealedToken: z.string().optional(),
   pausedAt: timestampSchema.optional(),

@@ -38,6 +38,8 @@ export const jobSchema = z.strictObject({
   connection: nameSchema,
   projectId: z.int().positive(),
   jobId: z.int().positive(),
+  /** The address of the forge that told it: the numbers are that one's. */
+  forge: z.string().optional(),
   name: z.string(),
   stage: z.string(),
   pipelineId: z.int().positive().optional(),

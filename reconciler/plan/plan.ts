@@ -1,6 +1,7 @@
 import { endRests, reportConflicts } from "./addresses.js";
 import { advanceMicrovms } from "./advance.js";
 import { pruneConditions } from "./backoff.js";
+import { followDrops, judgeDeadLetters } from "./dead-letters.js";
 import { meetDemand } from "./demand.js";
 import { Draft, type Plan } from "./draft.js";
 import { endDrains } from "./drain.js";
@@ -8,6 +9,7 @@ import { judgeHosts } from "./host-conditions.js";
 import { mapJobs, pruneJobs } from "./jobs.js";
 import { askForges, askHosts } from "./look.js";
 import { retireRunnerless } from "./lost-runner.js";
+import { followMovedForges } from "./moved-forge.js";
 import { adoptOrphans } from "./orphans.js";
 import { judgePools } from "./pool-conditions.js";
 import { choosePresences, tendPresences } from "./presence.js";
@@ -23,9 +25,11 @@ import { followLosses } from "./vm-loss.js";
  */
 export function plan(snapshot: Snapshot): Plan {
   const draft = new Draft(snapshot);
+  followDrops(draft);
   pruneConditions(draft);
   endRests(draft);
   // What is true comes first, then what leaves, then what is wanted, then what is sent.
+  followMovedForges(draft);
   adoptOrphans(draft);
   mapJobs(draft);
   choosePresences(draft);
@@ -44,6 +48,7 @@ export function plan(snapshot: Snapshot): Plan {
   askHosts(draft);
   askForges(draft);
   pruneJobs(draft);
+  judgeDeadLetters(draft);
   pruneConditions(draft);
   reportConflicts(draft);
   judgeHosts(draft);

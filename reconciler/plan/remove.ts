@@ -28,6 +28,9 @@ export function removeIdentities(draft: Draft): void {
     } else if (identity.state === "leaving" && !vm.identity) {
       // It was given back: its microVM stays, and may get another when this one is gone.
       removeIdentity(draft, identity);
+    } else if (identity.state === "ready" && identity.runnerId === undefined && identity.absent !== true) {
+      // Its forge has another address since it was made there.
+      draft.begin({ kind: "findRunner", vm: identity.vm, connection: identity.connection });
     } else if (vm.phase === "busy" && identity.runnerId !== undefined && identity.pausedAt === undefined && identity.absent !== true) {
       // One credential yields one job: the running one needs only its own token.
       draft.begin({ kind: "pauseRunner", vm: identity.vm, connection: identity.connection, runnerId: identity.runnerId });
