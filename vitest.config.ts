@@ -33,7 +33,7 @@ export default defineConfig({
           name: "redis",
           include: ["test/redis/**/*.test.ts"],
           globalSetup: ["test/redis/global-setup.ts"],
-          testTimeout: 60_000,
+          testTimeout: 120_000,
           hookTimeout: 60_000,
           maxWorkers: 2,
         },

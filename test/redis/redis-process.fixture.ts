@@ -26,16 +26,25 @@ export interface RedisProcessOptions {
   readonly directory?: string;
   readonly mode?: "server" | "sentinel";
   readonly password?: string;
+  /** Whether every write is on the disk before it is answered: without, the end of the process may take the newest with it. */
+  readonly durable?: boolean;
   /** Further lines of its configuration. */
   readonly config?: readonly string[];
 }
 
-export async function startRedis({ directory, mode = "server", password, config = [] }: RedisProcessOptions = {}): Promise<RedisProcess> {
+export async function startRedis({
+  directory,
+  mode = "server",
+  password,
+  durable = false,
+  config = [],
+}: RedisProcessOptions = {}): Promise<RedisProcess> {
   const folder = directory ?? mkdtempSync(join(tmpdir(), "firerunner-redis-"));
   const [port = 0] = await freePorts(1);
   const file = join(folder, `${mode}-${port}.conf`);
   const secrets = password === undefined ? [] : [`requirepass ${password}`];
-  const lines = mode === "sentinel" ? [] : ["appendonly yes", "save ''", "repl-diskless-sync-delay 0"];
+  const fsync = durable ? "always" : "everysec";
+  const lines = mode === "sentinel" ? [] : ["appendonly yes", `appendfsync ${fsync}`, "save ''", "repl-diskless-sync-delay 0"];
   writeFileSync(
     file,
     [`port ${port}`, "bind 127.0.0.1", `dir ${folder}`, "loglevel warning", ...lines, ...secrets, ...config, ""].join("\n"),

@@ -30,7 +30,7 @@ const isBack = (store: Store) => until("the store is back", () => store.ready().
 
 describeRedis("a Redis that ends and comes back", () => {
   it.each(["SIGKILL", "SIGTERM"] as const)("by %s has lost nothing that was acknowledged, and its lease has ended", async (signal) => {
-    const redis = await startServer();
+    const redis = await startServer({ durable: true });
     const a = await open(redis);
     const b = await open(redis);
     const epoch = (await a.acquireLease("a", 30_000))?.epoch ?? "";
@@ -172,7 +172,7 @@ describeRedis("a full disk", () => {
     disk.grow();
     await until("there is room again", () => store.commit({ writes: [put("after")] }).catch(() => undefined));
     expect(store.events({ after: 0, limit: 1_000 })).toHaveLength(before);
-    await redis.kill("SIGKILL");
+    await redis.kill("SIGTERM");
     await redis.start();
     await isBack(store);
     expect(store.events({ after: 0, limit: 1_000 })).toHaveLength(before);

@@ -39,7 +39,7 @@ describeRedis("services on one store in Redis", () => {
   const isLeader = (body: string) => body.includes('"name":"leader","ok":true');
 
   it("declare for each other, have one leader, and are not ready while Redis is away", async () => {
-    const redis = await startRedis({ password });
+    const redis = await startRedis({ password, durable: true });
     ends.push(() => redis.stop());
     const lines: string[] = [];
     const [first, second] = [await start(redis, lines), await start(redis, lines)];

@@ -119,7 +119,7 @@ export class Follower {
     this.open = session;
     if (this.isStopping) throw new FireRunnerError("FR-STORE", "the store is stopped");
     if (isChanged || session.run !== this.run) await this.readAnew(session);
-    while (!(await this.check(session)));
+    else await this.catchUp(session);
     this.isLevel = true;
     this.current = { current: true };
   }
@@ -127,21 +127,26 @@ export class Follower {
   private async follow(): Promise<void> {
     for (let session = this.open; session !== undefined; ) {
       const entries = await session.feedAfter(this.parts.mirror.revision, feedWaitMs);
-      if (entries.length === 0) await this.check(session);
+      if (entries.length === 0) await this.catchUp(session);
       else if (!this.takeAll(entries)) await this.readAnew(session);
     }
   }
 
-  /** Whether nothing is missing; what the feed still holds is taken, and what it cannot tell any more is read. */
-  private async check(session: Session): Promise<boolean> {
+  /**
+   * Makes sure that nothing is missing of what is stored at this moment, however much is written meanwhile: what the feed still
+   * holds is taken, and what it cannot tell any more is read.
+   */
+  private async catchUp(session: Session): Promise<void> {
+    const { mirror } = this.parts;
     const head = await session.head();
     if (head.run !== session.run) {
       throw new FireRunnerError("FR-STORE", "the store in Redis was emptied or replaced meanwhile", { retryable: true });
     }
-    const entries = await session.feedAfter(this.parts.mirror.revision, 0);
-    if (entries.length === 0 && head.commit === this.commit) return true;
-    if (entries.length === 0 || !this.takeAll(entries)) await this.readAnew(session);
-    return false;
+    while (this.commit !== head.commit) {
+      const entries = await session.feedAfter(mirror.revision, 0);
+      if (entries.length === 0 || !this.takeAll(entries)) return this.readAnew(session);
+      if (mirror.revision >= head.revision) return;
+    }
   }
 
   private async readAnew(session: Session): Promise<void> {

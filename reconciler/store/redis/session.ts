@@ -120,12 +120,13 @@ export class Session {
     return entries.map(([id, fields]) => feedEntry(id, fieldsOf(fields)));
   }
 
-  /** Which process and which commit the store is at now. */
-  async head(): Promise<{ readonly run: string | null; readonly commit: string | null }> {
+  /** Which process and which commit the store is at now; of a store that was removed there is neither. */
+  async head(): Promise<{ readonly run: string | undefined; readonly commit: string | undefined; readonly revision: number }> {
     const [meta = ""] = this.parts.keys;
-    const answer = await this.call("reading the store's head", () => this.parts.feed.send("HMGET", meta, "run", "commit"));
-    const [run = null, commit = null] = answer as readonly (string | null)[];
-    return { run, commit };
+    const read = ["HMGET", meta, "run", "commit", "revision"];
+    const answer = await this.call("reading the store's head", () => this.parts.feed.send(...read));
+    const [run, commit, revision] = answer as readonly (string | null)[];
+    return { run: run ?? undefined, commit: commit ?? undefined, revision: Number(revision ?? 0) };
   }
 
   /** Reads everything as it is at one moment; of the events the newest `eventRetention`. */
