@@ -5,6 +5,7 @@ import type { Terminal } from "./terminal.js";
 const summaries = {
   dev: "Run a pipeline in a small GitLab, two embedded hosts and FireRunner, all on this machine",
   serve: "Run the reconciler service",
+  image: "Build, inspect, check and push the kernels and root file systems of microVMs",
   apply: "Declare the hosts, images, connections and pools of a fleet file",
   export: "Print what is declared, as a fleet file or for `pulumi import`",
   get: "List hosts, images, connections, pools, microvms, jobs or events",
@@ -28,6 +29,7 @@ export function rootCommand(terminal: Terminal): CommandDef {
   const commands: Record<keyof typeof summaries, () => Promise<CommandDef>> = {
     dev: async () => loose((await import("./dev/command.js")).devCommand(terminal)),
     serve: async () => loose((await import("./commands/serve.js")).serveCommand(terminal)),
+    image: async () => loose((await import("./commands/image.js")).imageCommand(terminal)),
     apply: async () => loose((await import("./commands/apply.js")).applyCommand(terminal)),
     export: async () => loose((await import("./commands/export.js")).exportCommand(terminal)),
     get: async () => loose((await import("./commands/get.js")).getCommand(terminal)),

@@ -50,6 +50,8 @@ export const errorCodes = {
   "FR-HOSTS-UNKNOWN": "No host could be read.",
   "FR-CONNECTION-STALE": "The forge has not been read for too long; nothing new is made for it.",
   "FR-WAITING-FOR-MICROVM": "A microVM for the job is on its way.",
+  "FR-IMAGE-BUILD": "Building an image, or a step of it, failed; the message holds the tool's last words.",
+  "FR-IMAGE-UNFIT": "An image would not boot to a claim; the message says what it lacks.",
   "FR-INTERNAL": "A fault of FireRunner itself; the cause is in the log.",
 } as const;
 

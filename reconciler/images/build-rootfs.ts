@@ -1,0 +1,104 @@
+import { chmod, copyFile, mkdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { recipe } from "./recipes.js";
+import { runTool } from "./run-tool.js";
+import { type CarriedRunner, type GitLabRunnerSource, placeEmbeddedRunner, placeGitLabRunner } from "./runner-program.js";
+import { type DebianPackage, readDpkgStatus } from "./sbom.js";
+import { sourceDate } from "./source-date.js";
+
+/** The root file systems that there are recipes for. */
+export const rootfsFlavours = ["shell"] as const;
+export type RootfsFlavour = (typeof rootfsFlavours)[number];
+
+export interface RootfsBuildOptions {
+  readonly flavour: RootfsFlavour;
+  /** A folder of the build's own; it is there and empty. */
+  readonly work: string;
+  /** Debian's mirror. */
+  readonly mirror?: string;
+  /** Without it the image carries the embedded runner. */
+  readonly gitlabRunner?: GitLabRunnerSource;
+  readonly say: (line: string) => void;
+}
+
+/** A built root file system, as one layer. */
+export interface BuiltRootfs {
+  readonly layer: string;
+  readonly runner: CarriedRunner;
+  readonly packages: readonly DebianPackage[];
+}
+
+const suite = "bookworm";
+const limitMs = 30 * 60_000;
+/** What a guest does not read, and a mirror of packages left behind. */
+const leftOut = ["doc", "man", "info", "locale", "bug", "lintian", "linda"].map((name) => `--dpkgopt=path-exclude=/usr/share/${name}/*`);
+const emptied = [
+  "rm -rf var/cache/apt/* var/cache/debconf/*-old var/lib/apt/lists/* var/lib/dpkg/*-old var/log/* tmp/* etc/ssh/ssh_host_*",
+  // Each microVM makes one of its own; an empty file is where it is put.
+  ": >etc/machine-id",
+  ": >etc/resolv.conf",
+  "rm -f etc/hostname var/lib/dbus/machine-id",
+  "printf '127.0.0.1 localhost\\n::1 localhost ip6-localhost\\n' >etc/hosts",
+];
+
+/** Builds a root file system from Debian's packages and the files of `images/`, without a daemon and without network beyond the mirror. */
+export async function buildRootfs(options: RootfsBuildOptions): Promise<BuiltRootfs> {
+  const { flavour, work, mirror, say } = options;
+  const root = join(work, "files");
+  await placeOwnFiles(root);
+  const runner = await placeRunner(options, root);
+  const packages = await readList(recipe(`rootfs/${flavour}.packages`));
+  say(`root file system ${flavour}: installing ${packages.length} packages of Debian ${suite} and what they need`);
+  const layer = join(work, "layer.tar");
+  const status = join(work, "status");
+  const hooks = [...emptied.map((command) => `cd "$1" && ${command}`), `cp "$1/var/lib/dpkg/status" '${status}'`, `sync-in '${root}' /`];
+  const args = [
+    "--quiet",
+    "--variant=minbase",
+    "--format=tar",
+    `--include=${packages.join(",")}`,
+    ...leftOut,
+    ...hooks.map((hook) => `--customize-hook=${hook}`),
+    suite,
+    layer,
+    ...(mirror === undefined ? [] : [mirror]),
+  ];
+  await runTool("mmdebstrap", args, { env: { SOURCE_DATE_EPOCH: String(sourceDate()) }, limitMs });
+  const installed = readDpkgStatus(await readFile(status, "utf8"));
+  return { layer, runner, packages: installed };
+}
+
+/** The files of ours, as they lie in the guest. */
+async function placeOwnFiles(root: string): Promise<void> {
+  const folder = join(root, "usr/lib/firerunner");
+  const bin = join(root, "usr/local/bin");
+  await rm(root, { recursive: true, force: true });
+  for (const path of [folder, bin, join(root, "usr/sbin")]) await mkdir(path, { recursive: true });
+  const programs = [
+    ...["agent/firerunner-agent", "agent/fr-http"],
+    ...["rootfs/init", "rootfs/fr-poweroff", "rootfs/fr-guest", "rootfs/dhcp-event"],
+  ];
+  for (const program of programs) {
+    const name = program.slice(program.indexOf("/") + 1);
+    await copyFile(recipe(program), join(folder, name));
+    await chmod(join(folder, name), 0o755);
+    if (name.startsWith("fr-")) await symlink(`../../lib/firerunner/${name}`, join(bin, name));
+  }
+  await symlink("../lib/firerunner/init", join(root, "usr/sbin/init"));
+  await writeFile(join(folder, "built-at"), `${sourceDate()}\n`);
+}
+
+async function placeRunner({ gitlabRunner, say }: RootfsBuildOptions, root: string): Promise<CarriedRunner> {
+  if (gitlabRunner !== undefined) return placeGitLabRunner(gitlabRunner, root);
+  say("no gitlab-runner was given (--gitlab-runner): the image carries the embedded runner, which runs shell jobs with bash");
+  const runner = await placeEmbeddedRunner(root);
+  await copyFile(recipe("rootfs/fr-runner"), join(root, "usr/local/bin/fr-runner"));
+  await chmod(join(root, "usr/local/bin/fr-runner"), 0o755);
+  return runner;
+}
+
+/** A list of one item a line; `#` begins a comment. */
+async function readList(file: string): Promise<readonly string[]> {
+  const lines = (await readFile(file, "utf8")).split("\n").map((line) => line.replace(/#.*/, "").trim());
+  return lines.filter((line) => line !== "");
+}
