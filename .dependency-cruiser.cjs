@@ -44,9 +44,10 @@ module.exports = {
     only(
       "embedded-imports-no-product",
       room("embedded"),
-      [room("embedded"), room("model"), "^proto/"],
-      "The development world is another side of the wires",
+      [room("embedded"), room("model"), "^proto/", "^reconciler/images/(image-source|recipes|run-tool)\\.ts$"],
+      "The development world is another side of the wires; it takes images apart with the tools that put them together",
     ),
+    only("images-import-model", room("images"), [room("images"), room("model")]),
     only("secrets-import-model", room("secrets"), [room("secrets"), room("model")]),
     only("telemetry-imports-model", room("telemetry"), [room("telemetry"), room("model")]),
     only("provider-imports-model", "^provider/", ["^provider/", room("model")], "The provider talks to the admin API only"),

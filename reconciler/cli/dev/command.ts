@@ -11,6 +11,7 @@ import { runPipeline } from "./run-pipeline.js";
 import { tidinessLine } from "./summary.js";
 import { awaitTidiness, isTidy } from "./tidiness.js";
 import { createView } from "./view.js";
+import { chooseDrivers, driverArg } from "./vm-drivers.js";
 import { startDevWorld } from "./world.js";
 
 const pipelineDeadlineMs = 15 * 60_000;
@@ -34,10 +35,12 @@ export const devCommand = (terminal: Terminal) =>
       host: async () => (await import("./host.js")).hostCommand(terminal),
       gitlab: async () => (await import("./gitlab.js")).gitlabCommand(terminal),
       runner: async () => (await import("./runner.js")).runnerCommand(terminal),
+      vmm: async () => (await import("./vmm.js")).vmmCommand(terminal),
     },
     args: {
       once: { type: "boolean", default: false, description: "End after the pipeline: 0 when everything went as expected, otherwise 1" },
       project: { type: "string", valueHint: "path", description: "Run this folder's .gitlab-ci.yml instead of the quickstart's" },
+      ...driverArg,
       ...faultsArg,
       ...stateDirArg,
     },
@@ -45,19 +48,20 @@ export const devCommand = (terminal: Terminal) =>
       const { print, style } = terminal;
       const faults = readHostFaults(args.faults);
       const directory = args["state-dir"] ?? devDirectory(terminal.env);
+      const drivers = await chooseDrivers(args.driver, terminal.env);
       takeDevDirectory(directory);
       const logFile = join(directory, "service.log");
       const log = openSync(logFile, "w", 0o600);
       const logger = createLogger({ level: "info", env: terminal.env, destination: { write: (line) => writeSync(log, line) } });
       const { signal, asked } = untilAsked();
-      const world = await startDevWorld(directory, logger, faults);
+      const world = await startDevWorld({ directory, drivers, logger, faults });
       try {
         print(style("FireRunner's development world", "bold"));
         print(`  GitLab     ${world.state.gitlab.url}`);
         print(`  admin API  ${world.state.admin.url}`);
         print(`  log        ${logFile}`);
         if (faults !== undefined) print(style(`  faults     ${faults.notice}`, "yellow"));
-        print(`${style(world.notice, "yellow")}\n`);
+        print(`${style(drivers.notice, "yellow")}\n`);
         const succeeded = await runPipeline({
           folder: args.project ?? quickstartProject(),
           state: world.state,

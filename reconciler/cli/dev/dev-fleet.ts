@@ -1,4 +1,5 @@
 import type { FleetInput } from "../../model/fleet.js";
+import type { ImageInput } from "../../model/image.js";
 
 export interface DevFleetOptions {
   readonly gitlabUrl: string;
@@ -6,6 +7,8 @@ export interface DevFleetOptions {
   readonly webhookSecretFile: string;
   /** `HOST:PORT` of the embedded hosts. */
   readonly hosts: readonly string[];
+  /** What their microVMs boot. */
+  readonly image: Pick<ImageInput, "kernel" | "rootfs">;
 }
 
 /** What the development world declares: hosts on loopback, one connection, one pool of two sizes with a warm microVM. */
@@ -18,8 +21,7 @@ export function devFleet(options: DevFleetOptions): FleetInput {
       capacity: { vcpu: 8, memoryMb: 8192, microvms: 4 },
       network: { mode: "static", subnet: `10.77.${index + 1}.0/24`, gateway: `10.77.${index + 1}.1` },
     })),
-    // Embedded hosts boot no image; the names only show where real ones stand.
-    images: [{ name: "shell", kernel: { image: "registry.example/kernel:6.1" }, rootfs: { image: "registry.example/shell:1" } }],
+    images: [{ name: "shell", ...options.image }],
     connections: [
       {
         name: "embedded",

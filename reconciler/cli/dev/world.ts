@@ -3,10 +3,10 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { systemRandom } from "../../control/random.js";
 import { type EmbeddedGitLab, startEmbeddedGitLab } from "../../embedded/gitlab/start.js";
-import { createProcessDriver } from "../../embedded/host/process-driver.js";
 import type { EmbeddedHost } from "../../embedded/host/start-embedded-host.js";
 import { type RunningService, startService } from "../../main.js";
 import { systemClock } from "../../model/clock.js";
+import type { FireRunnerError } from "../../model/errors.js";
 import { serviceSchema } from "../../model/service.js";
 import type { Logger } from "../../telemetry/logger.js";
 import { devFleet } from "./dev-fleet.js";
@@ -14,23 +14,33 @@ import { type DevState, removeDevState, takeDevDirectory, writeDevState } from "
 import { createGitLabClient, type GitLabClient } from "./gitlab-client.js";
 import { type HostFaults, startFaultyHost } from "./host-faults.js";
 import type { Leftovers } from "./tidiness.js";
+import type { VmDrivers } from "./vm-drivers.js";
 
 const hostCount = 2;
-const anyPort = "127.0.0.1:0";
+const loopback = "127.0.0.1:0";
 
 /** A small GitLab, two Flintlock hosts and the service, in this process and on loopback. */
 export interface DevWorld {
   readonly state: DevState;
-  /** What whoever starts it should be told. */
-  readonly notice: string;
   readonly service: RunningService;
   /** What there is beside the warm microVMs: asked of the hosts and the forge, and of the records. */
   leftovers(): Promise<Leftovers>;
   stop(): Promise<void>;
 }
 
-/** Starts the world in a directory of its own, its hosts with faults if any are given; what an earlier one left there is removed. */
-export async function startDevWorld(directory: string, logger: Logger, faults?: HostFaults): Promise<DevWorld> {
+export interface DevWorldOptions {
+  /** The world's own; what an earlier one left there is removed. */
+  readonly directory: string;
+  readonly drivers: VmDrivers;
+  readonly logger: Logger;
+  /** Faults of its hosts. */
+  readonly faults?: HostFaults | undefined;
+  /** Told why a host failed to build or remove a microVM. */
+  readonly onFault?: (error: FireRunnerError) => void;
+}
+
+/** Starts the world; rejects, with all of it ended again, when a part of it cannot be started. */
+export async function startDevWorld({ directory, drivers, logger, faults, onFault }: DevWorldOptions): Promise<DevWorld> {
   takeDevDirectory(directory);
   const stops: (() => Promise<unknown>)[] = [];
   const stop = async () => {
@@ -39,23 +49,22 @@ export async function startDevWorld(directory: string, logger: Logger, faults?: 
   };
   try {
     const hosts: EmbeddedHost[] = [];
-    let notice = "";
     for (let n = 1; n <= hostCount; n += 1) {
-      const driver = createProcessDriver({ directory: join(directory, `host-${n}`), random: systemRandom });
-      const host = await startFaultyHost({ listen: anyPort, driver, clock: systemClock, random: systemRandom }, faults, n);
+      const driver = drivers.create(join(directory, `host-${n}`));
+      const options = { listen: loopback, driver, clock: systemClock, random: systemRandom, ...(onFault === undefined ? {} : { onFault }) };
+      const host = await startFaultyHost(options, faults, n);
       hosts.push(host);
-      notice = driver.notice;
       stops.push(() => host.stop());
     }
     const gitlab = await startEmbeddedGitLab({
-      listen: anyPort,
+      listen: `${drivers.address}:0`,
       directory: join(directory, "gitlab"),
       clock: systemClock,
       random: systemRandom,
     });
     stops.push(() => gitlab.stop());
     const secret = randomBytes(24).toString("hex");
-    const service = await startDevService(directory, gitlab, hosts, secret, logger);
+    const service = await startDevService(directory, drivers, gitlab, hosts, secret, logger);
     stops.push(() => service.stop());
     const state: DevState = {
       pid: process.pid,
@@ -65,7 +74,7 @@ export async function startDevWorld(directory: string, logger: Logger, faults?: 
     };
     writeDevState(directory, state);
     const client = createGitLabClient(state.gitlab);
-    return { state, notice, service, leftovers: () => countLeftovers(client, service, hosts), stop };
+    return { state, service, leftovers: () => countLeftovers(client, service, hosts), stop };
   } catch (caught) {
     await stop();
     throw caught;
@@ -74,6 +83,7 @@ export async function startDevWorld(directory: string, logger: Logger, faults?: 
 
 async function startDevService(
   directory: string,
+  drivers: VmDrivers,
   gitlab: EmbeddedGitLab,
   hosts: readonly EmbeddedHost[],
   secret: string,
@@ -91,11 +101,12 @@ async function startDevService(
     tokenFile: write("gitlab-token", gitlab.token),
     webhookSecretFile: write("webhook-secret", secret),
     hosts: hosts.map((host) => host.address),
+    image: drivers.image,
   });
   const service = serviceSchema.parse({
     owner: "dev",
     stateDir: join(directory, "service"),
-    listeners: { public: { listen: anyPort }, guest: { listen: anyPort }, admin: { listen: anyPort } },
+    listeners: { public: { listen: loopback }, guest: { listen: `${drivers.address}:0` }, admin: { listen: loopback } },
     // Everything is near and small here: what takes seconds elsewhere is done in one.
     schedules: { pollS: 5, listHostsS: 5, sweepS: 30, settleS: 1 },
     fleetFile: write("fleet.yaml", JSON.stringify(fleet)),

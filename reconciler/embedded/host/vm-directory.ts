@@ -2,7 +2,6 @@ import { chmod, mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import type { VmRequest } from "./driver.js";
 import type { GuestPrograms } from "./guest-programs.js";
-import { markVariable } from "./marked-processes.js";
 
 /** Where the parts of a process VM lie. */
 export interface VmDirectory {
@@ -48,7 +47,6 @@ export function vmEnvironment(directory: VmDirectory, bootId: string): Record<st
     HOME: directory.home,
     TMPDIR: directory.tmp,
     LANG: process.env.LANG ?? "C.UTF-8",
-    [markVariable]: directory.root,
     FIRERUNNER_BOOT_FILE: directory.bootFile,
     FIRERUNNER_STATE_DIR: directory.state,
     FIRERUNNER_BOOT_ID: bootId,

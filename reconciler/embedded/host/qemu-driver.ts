@@ -1,0 +1,110 @@
+import { mkdir, stat, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { extname, join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { recipe } from "../../images/recipes.js";
+import { runTool } from "../../images/run-tool.js";
+import type { VmDriver, VmRequest } from "./driver.js";
+import { firecrackerConfig } from "./firecracker-config.js";
+import { GuestImages, type GuestImagesOptions } from "./guest-images.js";
+import { type GroupCommand, VmGroups } from "./vm-groups.js";
+
+export interface QemuDriverOptions {
+  /** The host's own directory; made when missing. Only one host at a time may use it. */
+  readonly directory: string;
+  readonly images: GuestImagesOptions;
+  /** Further variables of the monitor, for example `FIRERUNNER_ACCELERATOR`. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** What whoever starts such a driver should be told. */
+export const qemuNotice = "The qemu driver boots every microVM from its images by QEMU, with networking as this user.";
+
+export interface QemuDriver extends VmDriver {
+  /** The file that holds what a VM's serial console said. */
+  consoleFile(uid: string): string;
+}
+
+/**
+ * Runs every VM by QEMU: it boots the kernel and the root file system of the images that it is asked for, in a machine of
+ * its own. Each VM writes to an overlay of its own on a disk that all of its image share. The monitor is the program of
+ * `firerunner dev vmm`, which takes Firecracker's command line and configuration.
+ */
+export function createQemuDriver(options: QemuDriverOptions): QemuDriver {
+  return new QemuVms(options);
+}
+
+class QemuVms implements QemuDriver {
+  private readonly groups: VmGroups;
+  private readonly images: GuestImages;
+
+  constructor(private readonly options: QemuDriverOptions) {
+    this.groups = new VmGroups(options.directory);
+    this.images = new GuestImages(options.images);
+  }
+
+  start(): Promise<void> {
+    return this.groups.start();
+  }
+
+  create(vm: VmRequest): Promise<void> {
+    return this.groups.run(vm.uid, (directory) => this.prepare(vm, directory));
+  }
+
+  isRunning(uid: string): boolean {
+    return this.groups.isRunning(uid);
+  }
+
+  powerOff(uid: string): Promise<void> {
+    return this.groups.powerOff(uid);
+  }
+
+  destroy(uid: string): Promise<void> {
+    return this.groups.destroy(uid);
+  }
+
+  stop(): Promise<void> {
+    return this.groups.stop();
+  }
+
+  consoleFile(uid: string): string {
+    return consoleIn(this.groups.directoryOf(uid));
+  }
+
+  private async prepare({ uid, spec, metadata }: VmRequest, directory: string): Promise<GroupCommand> {
+    const [kernel, base] = await Promise.all([
+      this.images.kernel(spec.kernel?.image ?? "", spec.kernel?.filename ?? ""),
+      this.images.disk(spec.rootVolume?.source?.containerSource ?? ""),
+    ]);
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    const rootDisk = join(directory, "root.qcow2");
+    // A VM that is started again finds its disk as it was.
+    if (!(await stat(rootDisk).catch(() => undefined))) {
+      await runTool("qemu-img", ["create", "-q", "-f", "qcow2", "-b", base, "-F", "raw", rootDisk], { limitMs: 60_000 });
+    }
+    const file = (name: string) => join(directory, name);
+    const device = (id: string) => (id === "eth0" ? "metadata" : "user");
+    await writeFile(file("firecracker.cfg"), JSON.stringify(firecrackerConfig(spec, { kernel, rootDisk, device })), { mode: 0o600 });
+    await writeFile(file("metadata.json"), JSON.stringify({ latest: metadata }), { mode: 0o600 });
+    const given = ["--id", uid, "--boot-timer", "--no-api", "--config-file", file("firecracker.cfg"), "--metadata", file("metadata.json")];
+    const env = {
+      PATH: process.env.PATH ?? "/usr/bin:/bin",
+      HOME: directory,
+      TMPDIR: directory,
+      FIRERUNNER_METADATA_PROGRAM: recipe("vmm/fr-mmds.mjs"),
+      ...this.options.env,
+    };
+    return { command: [...monitor(), ...given], env, log: consoleIn(directory) };
+  }
+}
+
+const consoleIn = (directory: string): string => join(directory, "console.log");
+
+/** The monitor of this installation, be it sources or a package. */
+function monitor(): readonly string[] {
+  const program = fileURLToPath(new URL(`../vmm/bin${extname(import.meta.url)}`, import.meta.url));
+  if (extname(import.meta.url) === ".js") return [process.execPath, program];
+  // By its full path: the command is started in a directory that knows no packages.
+  const loader = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
+  return [process.execPath, "--import", loader, program];
+}

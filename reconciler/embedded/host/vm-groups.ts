@@ -1,0 +1,149 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, open, readdir, realpath } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { FireRunnerError } from "../../model/errors.js";
+import { kill, killMarked, markVariable } from "./marked-processes.js";
+import { removeDirectory } from "./vm-directory.js";
+
+/** What a VM's first process is started as. */
+export interface GroupCommand {
+  readonly command: readonly string[];
+  /** Its whole environment, but for the mark. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Takes its output. */
+  readonly log: string;
+}
+
+interface Vm {
+  readonly child: ChildProcess;
+  alive: boolean;
+  /** Resolves when its first process has ended and everything that was left of it too. */
+  readonly ended: Promise<void>;
+}
+
+/** More than a killed process and its leftovers need, unless the kernel holds them. */
+const endLimitMs = 15_000;
+const uidForm = /^[0-9A-Z]{26}$/;
+
+/**
+ * The VMs of a host as process groups, each with a directory of its own. What an earlier run left is removed at the start;
+ * a VM whose first process ends is off, and nothing of it goes on.
+ */
+export class VmGroups {
+  private readonly vms = new Map<string, Vm>();
+  private root = "";
+  private stopped = false;
+
+  /** `directory` is made when missing; only one host at a time may use it. */
+  constructor(private readonly directory: string) {}
+
+  async start(): Promise<void> {
+    try {
+      await mkdir(this.directory, { recursive: true, mode: 0o700 });
+      // By paths processes are known: there must be one spelling.
+      this.root = await realpath(this.directory);
+    } catch (error) {
+      throw FireRunnerError.from(error, "FR-CONFIG", `making the embedded host's directory ${this.directory}`);
+    }
+    await killMarked((path) => path.startsWith(`${this.root}/`) && uidForm.test(path.slice(this.root.length + 1).split("/")[0] ?? ""));
+    for (const name of await readdir(this.root)) if (uidForm.test(name)) await removeDirectory(join(this.root, name));
+  }
+
+  /** Where a VM's files lie, once started; `FR-INVALID` for a uid that is none, `FR-INTERNAL` outside of start and stop. */
+  directoryOf(uid: string): string {
+    if (this.stopped || this.root === "") throw new FireRunnerError("FR-INTERNAL", "the driver was not started or was stopped");
+    if (!uidForm.test(uid)) throw new FireRunnerError("FR-INVALID", `uid: "${uid}" is refused: must be 26 characters 0-9A-Z`);
+    return join(this.root, uid);
+  }
+
+  /** Starts a VM's first process, in its directory that `prepare` makes; nothing to do for one that runs. */
+  async run(uid: string, prepare: (directory: string) => Promise<GroupCommand>): Promise<void> {
+    const directory = this.directoryOf(uid);
+    const earlier = this.vms.get(uid);
+    if (earlier?.alive === true) return;
+    if (earlier !== undefined) await within(endLimitMs, earlier.ended, `VM ${uid} has not ended yet`);
+    const group = await spawnGroup(await prepare(directory), directory);
+    this.vms.set(uid, supervise(group, directory));
+  }
+
+  isRunning(uid: string): boolean {
+    return this.vms.get(uid)?.alive ?? false;
+  }
+
+  async powerOff(uid: string): Promise<void> {
+    const vm = this.vms.get(uid);
+    if (vm === undefined) return;
+    if (vm.alive && vm.child.pid !== undefined) kill(-vm.child.pid);
+    await within(endLimitMs, vm.ended, `VM ${uid} does not end`);
+  }
+
+  async destroy(uid: string): Promise<void> {
+    if (!uidForm.test(uid)) return;
+    const root = join(this.root, uid);
+    await this.powerOff(uid);
+    // Again, and loudly this time, should what was left not have ended.
+    await killMarked(inside(root));
+    await removeDirectory(root);
+    this.vms.delete(uid);
+  }
+
+  /** Ends and removes every VM. */
+  async stop(): Promise<void> {
+    this.stopped = true;
+    const outcomes = await Promise.allSettled([...this.vms.keys()].map((uid) => this.destroy(uid)));
+    const failure = outcomes.find((outcome) => outcome.status === "rejected");
+    if (failure !== undefined) throw FireRunnerError.from(failure.reason, "FR-INTERNAL", "removing the VMs of the driver");
+  }
+}
+
+async function within(limitMs: number, awaited: Promise<void>, otherwise: string): Promise<void> {
+  const over = new AbortController();
+  const limit = pause(limitMs, undefined, { signal: over.signal }).then(() => Promise.reject(new Error(otherwise)));
+  try {
+    await Promise.race([awaited, limit]);
+  } finally {
+    over.abort();
+    // The limit that was taken back says so.
+    limit.catch(() => undefined);
+  }
+}
+
+/** Whether a path is a VM's directory or lies in it. */
+function inside(root: string): (path: string) => boolean {
+  return (path) => path === root || path.startsWith(`${root}/`);
+}
+
+interface Group {
+  readonly child: ChildProcess;
+  readonly exit: Promise<void>;
+}
+
+/** A VM whose first process ends is off: nothing of it may go on. */
+function supervise({ child, exit }: Group, root: string): Vm {
+  const vm: Vm = {
+    child,
+    alive: true,
+    ended: exit.then(async () => {
+      vm.alive = false;
+      // What cannot be ended is tried again, and reported, when the VM is destroyed.
+      await killMarked(inside(root)).catch(() => undefined);
+    }),
+  };
+  return vm;
+}
+
+/** Starts a command as the leader of a group of its own; its output goes to `log`. Rejects when it cannot be started. */
+async function spawnGroup({ command: [program = "", ...args], env, log }: GroupCommand, cwd: string): Promise<Group> {
+  const file = await open(log, "a", 0o600);
+  try {
+    const marked = { ...env, [markVariable]: cwd };
+    const child = spawn(program, args, { cwd, env: marked, detached: true, stdio: ["ignore", file.fd, file.fd] });
+    const exit = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+    await once(child, "spawn");
+    return { child, exit };
+  } finally {
+    await file.close();
+  }
+}
