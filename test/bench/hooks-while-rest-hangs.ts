@@ -1,5 +1,5 @@
 import { type Bench, type Figure, latencies, type RunOptions } from "./figure.js";
-import { startBareListener } from "./floors.js";
+import { bareCommits, startBareListener } from "./floors.js";
 import { jobIdOf } from "./outside/job-hook.js";
 import { startOutsideProcess } from "./outside-process.js";
 import { startServiceUnderTest } from "./service-under-test.js";
@@ -20,7 +20,9 @@ export const hooksWhileRestHangs: Bench = {
         // Connections are opened and code is warm before anything hangs.
         await outside.calls.sendSteadily(sut.hooks, jobs.slice(0, perSecond), perSecond);
         await outside.calls.holdRest(heldMs);
+        const before = await sut.passes();
         const sent = await outside.calls.sendSteadily(sut.hooks, jobs, perSecond);
+        const after = await sut.passes();
         const waiting = sut.service.store.count("hint");
         return [
           ...latencies(
@@ -28,6 +30,11 @@ export const hooksWhileRestHangs: Bench = {
             sent.map(({ sentAt, answeredAt }) => answeredAt - sentAt),
           ),
           { name: "hints that wait for the REST API", value: waiting, unit: "" },
+          {
+            name: "one pass of the loop, mean",
+            value: (1_000 * (after.seconds - before.seconds)) / (after.count - before.count),
+            unit: "ms",
+          },
           ...(await floor(outside.calls, jobs)),
         ];
       } finally {
@@ -46,11 +53,9 @@ async function floor(
   const bare = await startBareListener();
   try {
     const sent = await sendSteadily({ url: bare.url, secret: "none" }, jobs.slice(0, 3 * perSecond), perSecond);
-    return latencies(
-      "the same hooks to a bare handler",
-      sent.map(({ sentAt, answeredAt }) => answeredAt - sentAt),
-      true,
-    );
+    const http = sent.map(({ sentAt, answeredAt }) => answeredAt - sentAt);
+    const disk = await bareCommits(jobs.length);
+    return [...latencies("the same hooks to a bare handler", http, true), ...latencies("one bare SQLite commit", disk, true)];
   } finally {
     bare.stop();
   }
