@@ -71,6 +71,20 @@ describeRedis("a Redis that ends and comes back", () => {
     expect((await opening).ready()).toEqual({ current: true });
   });
 
+  it("is not waited for when the store is stopped", async () => {
+    const redis = await startServer();
+    const store = await open(redis);
+    await store.commit({ writes: [put("a")] });
+    await redis.kill("SIGTERM");
+    await until("it knows", () => !store.ready().current);
+    await store.stop();
+    await expect(store.commit({ writes: [put("b")] })).rejects.toMatchObject({
+      code: "FR-STORE",
+      message: expect.stringMatching(/stopped/),
+    });
+    expect(store.count("hint")).toBe(1);
+  });
+
   it("frees the lease in time when its holder is gone too", async () => {
     const redis = await startServer();
     const a = await open(redis);

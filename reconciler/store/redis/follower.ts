@@ -139,9 +139,6 @@ export class Follower {
   private async catchUp(session: Session): Promise<void> {
     const { mirror } = this.parts;
     const head = await session.head();
-    if (head.run !== session.run) {
-      throw new FireRunnerError("FR-STORE", "the store in Redis was emptied or replaced meanwhile", { retryable: true });
-    }
     while (this.commit !== head.commit) {
       const entries = await session.feedAfter(mirror.revision, 0);
       if (entries.length === 0 || !this.takeAll(entries)) return this.readAnew(session);

@@ -1,11 +1,15 @@
 import { FireRunnerError } from "../../model/errors.js";
 import { type Connection, openConnection } from "./connection.js";
+import { deadline } from "./deadline.js";
 import { findMaster } from "./find-master.js";
 import { redisError } from "./redis-error.js";
 import { type RedisServer, shown } from "./redis-server.js";
 import { beginScript, claimScript, commitScript, releaseScript, storeKeys } from "./scripts.js";
 import { checkServer, infoSections } from "./server-state.js";
 import { Session } from "./session.js";
+
+/** How long the server may take to say what it is, in ms. */
+const infoMs = 3_000;
 
 export interface OpenSessionOptions {
   readonly server: RedisServer;
@@ -59,7 +63,8 @@ export async function openSession(options: OpenSessionOptions): Promise<Begun> {
   try {
     const [commands, feed] = [await open(), await open()];
     const replicas = minReplicas === 0 ? undefined : { connection: await open(), atLeast: minReplicas };
-    const infos = await Promise.all(opened.map((connection) => connection.send("INFO", ...infoSections)));
+    const asked = Promise.all(opened.map((connection) => connection.send("INFO", ...infoSections)));
+    const infos = await deadline(infoMs, `asking Redis ${where} what it is`, asked);
     const [run = "", ...others] = infos.map((info) => checkServer(String(info), where));
     if (others.some((other) => other !== run)) {
       throw new FireRunnerError("FR-STORE", `Redis ${where} became another one while it was connected to`, { retryable: true });

@@ -36,7 +36,7 @@ export interface RedisStoreOptions {
 /** How long the store may be out of reach when it is opened, in ms. */
 const openMs = 20_000;
 /** So many commits of the feed are kept for those who were away; who missed more reads everything anew. */
-const feedLength = 10_000;
+const feedLength = 4_000;
 /** More calls at once are refused: whoever writes faster than Redis is told so. */
 const mostUnderWay = 20_000;
 

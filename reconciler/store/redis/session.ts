@@ -95,18 +95,14 @@ export class Session {
 
   /** Runs a script on the store's keys; its answer begins with a word. `moved` ends the session. To be used within `call`. */
   async script(script: Script, ...args: readonly string[]): Promise<readonly [string, ...unknown[]]> {
-    const { commands, keys, where } = this.parts;
+    const { commands, keys } = this.parts;
     const tail = [String(keys.length), ...keys, ...args];
     const answer = await commands.send("EVALSHA", script.sha, ...tail).catch((caught: unknown) => {
       if (!isUnknownScript(caught)) throw caught;
       return commands.send("EVAL", script.text, ...tail);
     });
     const words = answer as readonly [string, ...unknown[]];
-    if (words[0] === "moved") {
-      const error = new FireRunnerError("FR-STORE", `the store in Redis ${where} was emptied or replaced meanwhile`, { retryable: true });
-      this.end(error);
-      throw error;
-    }
+    if (words[0] === "moved") throw this.moved();
     return words;
   }
 
@@ -120,13 +116,14 @@ export class Session {
     return entries.map(([id, fields]) => feedEntry(id, fieldsOf(fields)));
   }
 
-  /** Which process and which commit the store is at now; of a store that was removed there is neither. */
-  async head(): Promise<{ readonly run: string | undefined; readonly commit: string | undefined; readonly revision: number }> {
+  /** The newest commit of the store, and its revision. */
+  async head(): Promise<{ readonly commit: string; readonly revision: number }> {
     const [meta = ""] = this.parts.keys;
     const read = ["HMGET", meta, "run", "commit", "revision"];
     const answer = await this.call("reading the store's head", () => this.parts.feed.send(...read));
     const [run, commit, revision] = answer as readonly (string | null)[];
-    return { run: run ?? undefined, commit: commit ?? undefined, revision: Number(revision ?? 0) };
+    if (run !== this.run || !commit || !revision) throw this.moved();
+    return { commit, revision: Number(revision) };
   }
 
   /** Reads everything as it is at one moment; of the events the newest `eventRetention`. */
@@ -138,7 +135,7 @@ export class Session {
       async () => {
         const sent = [
           feed.send("MULTI"),
-          feed.send("HMGET", meta, "revision", "seq", "commit"),
+          feed.send("HMGET", meta, "run", "revision", "seq", "commit"),
           feed.send("HGETALL", record),
           feed.send("XREVRANGE", event, "+", "-", "COUNT", String(eventRetention)),
           feed.send("EXEC"),
@@ -147,8 +144,8 @@ export class Session {
       },
       readAllMs,
     );
-    const [revision, seq, commit] = counters;
-    if (!revision || !seq || !commit) throw refuseBroken("its counters", "are missing");
+    const [run, revision, seq, commit] = counters;
+    if (run !== this.run || !revision || !seq || !commit) throw this.moved();
     const contents = {
       records: [...fieldsOf(records)].map(([place, text]) => readPlace(place, text)),
       events: events
@@ -177,6 +174,14 @@ export class Session {
       `waiting for replicas failed at Redis ${where}: ${atLeast} must have what was written, ${answer} had it after ${replicasMs / 1000} s`,
       { retryable: true },
     );
+  }
+
+  /** Ends the session: what it was begun with is not there any more. */
+  private moved(): FireRunnerError {
+    const { where } = this.parts;
+    const error = new FireRunnerError("FR-STORE", `the store in Redis ${where} was emptied or replaced meanwhile`, { retryable: true });
+    this.end(error);
+    return error;
   }
 }
 
