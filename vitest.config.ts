@@ -38,6 +38,17 @@ export default defineConfig({
           maxWorkers: 2,
         },
       },
+      {
+        test: {
+          name: "images",
+          include: ["test/images/**/*.test.ts"],
+          globalSetup: ["test/images/global-setup.ts"],
+          // A kernel that was not built before takes minutes.
+          testTimeout: 1_500_000,
+          hookTimeout: 60_000,
+          fileParallelism: false,
+        },
+      },
       { test: { name: "long", include: ["test/long/**/*.test.ts"], testTimeout: 1_800_000, hookTimeout: 60_000, fileParallelism: false } },
     ],
   },

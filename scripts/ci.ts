@@ -21,7 +21,7 @@ function check(step: string, command: string, ...args: readonly string[]): void 
 }
 
 /** One part of `npm test`, with its tests counted; a skipped test is a failure here. */
-function tests(suite: "unit" | "e2e" | "redis" | "pulumi" | "clients"): void {
+function tests(suite: "unit" | "e2e" | "redis" | "pulumi" | "clients" | "images"): void {
   measure(`npm test: ${suite}`, () => {
     const report = join(root, ".cache", `${suite}.json`);
     rmSync(report, { force: true });
@@ -74,6 +74,7 @@ tests("e2e");
 tests("redis");
 tests("pulumi");
 tests("clients");
+tests("images");
 check("lint", "npm", "run", "--silent", "lint");
 check("types", "npm", "run", "--silent", "types");
 check("layers", "npm", "run", "--silent", "layers");

@@ -1,0 +1,97 @@
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { describe, inject } from "vitest";
+import { createGitLabClient, type GitLabClient, isOver, type PipelineJob } from "../../reconciler/cli/dev/gitlab-client.js";
+import { type Pushed, pushFolder } from "../../reconciler/cli/dev/push-folder.js";
+import { qemuDrivers } from "../../reconciler/cli/dev/vm-drivers.js";
+import { type DevWorld, startDevWorld } from "../../reconciler/cli/dev/world.js";
+import { ImageStore } from "../../reconciler/images/image-store.js";
+import type { FireRunnerError } from "../../reconciler/model/errors.js";
+import { createLogger } from "../../reconciler/telemetry/logger.js";
+import { until } from "../e2e/until.fixture.js";
+import { type MachineState, machineState } from "./machine-state.fixture.js";
+
+/** As `describe`; its tests are skipped, by name, on a machine that cannot build or boot images. */
+export const describeImages = describe.skipIf(inject("imagesMissing") !== undefined);
+
+/** The store that `npm run setup` builds into; what is there already is not built again. */
+export const sharedStore = (): ImageStore => new ImageStore(inject("imagesDirectory"));
+
+/** A GitLab, a service and hosts whose microVMs are virtual machines. */
+export interface ImagesWorld {
+  readonly directory: string;
+  /** What was on the machine before any microVM. */
+  readonly before: MachineState;
+  readonly world: DevWorld;
+  readonly client: GitLabClient;
+  push(name: string, files: Readonly<Record<string, string>>): Promise<Pushed>;
+  /** Waits until all jobs of a pipeline are over and returns them by name. */
+  jobsWhenOver(pushed: Pushed): Promise<ReadonlyMap<string, PipelineJob>>;
+  /** What consoles, service and hosts said, for whoever wonders. */
+  lastWords(): string;
+  stop(): Promise<void>;
+}
+
+export interface ImagesWorldOptions {
+  readonly kernel: string;
+  readonly rootfs: string;
+}
+
+/** Translated code is slow, and slower beside other tests. */
+const jobsDeadlineMs = 240_000;
+
+export async function startImagesWorld({ kernel, rootfs }: ImagesWorldOptions): Promise<ImagesWorld> {
+  const directory = realpathSync(mkdtempSync(join(tmpdir(), "firerunner-images-")));
+  const before = machineState(directory);
+  const log: string[] = [];
+  const faults: FireRunnerError[] = [];
+  const drivers = qemuDrivers({
+    kernel,
+    rootfs,
+    store: sharedStore(),
+    cache: join(directory, "pulled"),
+    env: { FIRERUNNER_ACCELERATOR: process.env.FIRERUNNER_ACCELERATOR ?? "tcg" },
+  });
+  const consoles = () =>
+    readdirSync(directory, { recursive: true, encoding: "utf8" })
+      .filter((path) => path.endsWith("console.log"))
+      .map((path) => `== ${path}\n${readFileSync(join(directory, path), "utf8").split("\n").slice(-60).join("\n")}`);
+  const lastWords = () => [...faults.map(String), ...log.slice(-40), ...consoles()].join("\n");
+  try {
+    const logger = createLogger({ level: "info", env: {}, destination: { write: (line) => void log.push(line) } });
+    const world = await startDevWorld({ directory: join(directory, "world"), drivers, logger, onFault: (error) => faults.push(error) });
+    const client = createGitLabClient(world.state.gitlab);
+    return {
+      directory,
+      before,
+      world,
+      client,
+      lastWords,
+      push(name, files) {
+        const folder = join(directory, "projects", name);
+        for (const [path, text] of Object.entries(files)) {
+          mkdirSync(dirname(join(folder, path)), { recursive: true });
+          writeFileSync(join(folder, path), text);
+        }
+        return pushFolder(folder, client, world.state);
+      },
+      jobsWhenOver: ({ project, pipeline }) =>
+        until(
+          `all jobs of ${project.path_with_namespace} are over`,
+          async () => {
+            const jobs = await client.jobs(project.id, pipeline.id);
+            return jobs.length > 0 && jobs.every(({ status }) => isOver(status)) && new Map(jobs.map((job) => [job.name, job]));
+          },
+          { deadlineMs: jobsDeadlineMs, everyMs: 250, tell: lastWords },
+        ),
+      async stop() {
+        await world.stop();
+        rmSync(directory, { recursive: true, force: true });
+      },
+    };
+  } catch (caught) {
+    rmSync(directory, { recursive: true, force: true });
+    throw caught;
+  }
+}
