@@ -41,7 +41,7 @@ fi
 node --import tsx scripts/other-nodes.ts install
 node --import tsx scripts/setup-pulumi.ts
 node --import tsx scripts/setup-clients.ts
-if [ -e /usr/src/linux-source-6.1.tar.xz ]; then
+if [ -e /usr/src/linux-source-6.1.tar.xz ] && command -v umoci >/dev/null; then
   node --import tsx reconciler/cli/bin.ts image build kernel-minimal --dir .cache/images
 fi
 echo "setup: git $(git --version | cut -d' ' -f3), curl $(curl --version | head -n1 | cut -d' ' -f2), $(redis-server --version | cut -d' ' -f1-3)"
