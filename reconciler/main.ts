@@ -21,6 +21,7 @@ import { createSecretResolver, type ResolveSecret } from "./secrets/resolve-secr
 import { createShutdown, type Shutdown } from "./shutdown.js";
 import { openStateDir, type StateDir } from "./state-dir.js";
 import { adminTokenFile, adminUrlFile } from "./state-files.js";
+import { stopLoop } from "./stop-loop.js";
 import type { Store } from "./store/port.js";
 import { createSealer } from "./store/sealer.js";
 import { createLogger, type Logger } from "./telemetry/logger.js";
@@ -52,8 +53,8 @@ const keyFile = "key";
 /** The embedded store's file there. */
 const storeFile = "store.db";
 
-/** How long each part may take to stop: the loop waits for calls under way, listeners for requests. */
-const deadlinesMs = { loop: 20_000, listener: 8_000, client: 5_000, store: 5_000 } as const;
+/** How long each part may take to stop: the loop waits a little for calls under way, listeners for requests. */
+const deadlinesMs = { loop: 10_000, listener: 8_000, client: 5_000, store: 5_000 } as const;
 
 /**
  * Builds the whole service and starts it. Rejects with `FR-CONFIG` (state directory, key, certificates, addresses, fleet
@@ -155,7 +156,7 @@ async function build({ service, clock, random, logger, shutdown, resolveSecret }
 
   const ports = { store, sealer, flintlock, forge, guest, clock, random, observer };
   const loop = startReconciler(ports, controlSettings(service, random));
-  shutdown.add("the loop", deadlinesMs.loop, () => loop.stop());
+  shutdown.add("the loop", deadlinesMs.loop, () => stopLoop(clock, loop, [forge, flintlock]));
   reconciler = loop;
 
   const publicListener = await startPublicListener({
