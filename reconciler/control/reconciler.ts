@@ -7,7 +7,10 @@ import type { Change, Lease, Store, Write } from "../store/port.js";
 import { execute } from "./execute.js";
 import { Lanes } from "./lanes.js";
 import { LeaderWrites } from "./leader-writes.js";
+import { leftOutWrites } from "./left-out-writes.js";
+import { LetterBox } from "./letter-box.js";
 import { observe } from "./observe.js";
+import { PlanGuard } from "./plan-guard.js";
 import type { ControlPorts, ControlSettings } from "./ports.js";
 import { SoftState } from "./soft-state.js";
 import { Turns } from "./turns.js";
@@ -37,9 +40,9 @@ export interface Reconciler {
   stop(): Promise<void>;
 }
 
-/** Leads when it can, and then makes what is wanted true: observe, plan, commit, execute, again. */
-export function startReconciler(ports: ControlPorts, settings: ControlSettings): Reconciler {
-  const loop = new Loop(ports, settings);
+/** Leads when it can, and then makes what is wanted true: observe, plan (by `decide`), commit, execute, again. */
+export function startReconciler(ports: ControlPorts, settings: ControlSettings, decide: (snapshot: Snapshot) => Plan = plan): Reconciler {
+  const loop = new Loop(ports, settings, decide);
   loop.start();
   return loop;
 }
@@ -48,6 +51,8 @@ export function startReconciler(ports: ControlPorts, settings: ControlSettings):
 interface Term {
   readonly writes: LeaderWrites;
   readonly soft: SoftState;
+  readonly letters: LetterBox;
+  readonly guard: PlanGuard;
 }
 
 class Loop implements Reconciler {
@@ -69,6 +74,7 @@ class Loop implements Reconciler {
   constructor(
     private readonly ports: ControlPorts,
     private readonly settings: ControlSettings,
+    private readonly decide: (snapshot: Snapshot) => Plan,
   ) {
     this.turns = new Turns(ports.clock, () => this.turn());
   }
@@ -97,7 +103,7 @@ class Loop implements Reconciler {
   }
 
   look(): Snapshot | undefined {
-    return this.term === undefined ? undefined : this.observe(this.term);
+    return this.term === undefined ? undefined : this.term.guard.seen(this.observe(this.term));
   }
 
   status() {
@@ -147,7 +153,8 @@ class Loop implements Reconciler {
       return false;
     }
     if (this.term === undefined || lease.epoch !== this.lease?.epoch) {
-      this.term = { writes: new LeaderWrites(store, lease.epoch, () => this.depose()), soft: new SoftState() };
+      const writes = new LeaderWrites(store, lease.epoch, () => this.depose());
+      this.term = { writes, soft: new SoftState(), letters: new LetterBox(store, writes), guard: new PlanGuard(this.decide) };
       this.listeningSince = clock.now();
     }
     this.lease = lease;
@@ -169,8 +176,9 @@ class Loop implements Reconciler {
     const beganAt = performance.now();
     const { clock, store } = ports;
     const snapshot = this.observe(term);
-    const decided = plan(snapshot);
-    const writes = decided.decisions.map((decision) => toWrite(store, decision));
+    const guarded = term.guard.plan(snapshot);
+    const { decided } = guarded;
+    const writes = [...decided.decisions.map((decision) => toWrite(store, decision)), ...leftOutWrites(store, guarded)];
     this.cancelTimer();
     ports.observer.pass(performance.now() - beganAt, writes.length, decided.effects.length);
     if (!(await this.commit(term, writes, decided))) {
@@ -195,6 +203,9 @@ class Loop implements Reconciler {
     this.committing = writes;
     try {
       return (await term.writes.commit({ writes, events })).outcome === "committed";
+    } catch (caught) {
+      if (caught instanceof FireRunnerError && caught.code === "FR-INVALID") term.guard.refused();
+      throw caught;
     } finally {
       this.committing = undefined;
     }
@@ -216,15 +227,26 @@ class Loop implements Reconciler {
         throw new FireRunnerError("FR-NOT-LEADER", `effect ${key} was not begun: the lease ends too soon`, { retryable: true });
       }
       const execution = await execute(effect, { ports: this.ports, settings: this.settings, soft: term.soft, writes: term.writes });
+      await term.letters.succeeded(effect, clock.now());
       if (execution === "done") term.soft.succeed(key);
       else term.soft.fail(key, clock.now(), random.next());
       observer.effect(effect, "ok", clock.now() - beganAt);
     } catch (caught) {
       const error = FireRunnerError.from(caught, "FR-INTERNAL", `effect ${key}`);
+      await this.noteFailure(term, effect, error);
       term.soft.fail(key, clock.now(), random.next(), error.retryAfterMs);
       observer.effect(effect, "failed", clock.now() - beganAt, error);
     }
     this.wake();
+  }
+
+  /** A letter that could not be written is written with the next failure. */
+  private async noteFailure(term: Term, effect: Effect, error: FireRunnerError): Promise<void> {
+    try {
+      await term.letters.failed(effect, error, this.ports.clock.now());
+    } catch (caught) {
+      this.ports.observer.fault(FireRunnerError.from(caught, "FR-STORE", `writing the dead letter of ${effectKey(effect)}`));
+    }
   }
 
   private wakeIn(delayMs: number): void {

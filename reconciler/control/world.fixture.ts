@@ -1,7 +1,10 @@
 import type { Clock } from "../model/clock.js";
 import { hintKey, type Operation, operationKey } from "../model/front-door.js";
 import type { Pool } from "../model/pool.js";
+import type { Plan } from "../plan/draft.js";
+import { plan } from "../plan/plan.js";
 import { aConnection, type aHost, anImage } from "../plan/snapshot.fixture.js";
+import type { Snapshot } from "../plan/snapshot.js";
 import { createMemoryStore } from "../store/memory/memory-store.js";
 import type { Store, Write } from "../store/port.js";
 import { type Reconciler, startReconciler } from "./reconciler.js";
@@ -54,6 +57,8 @@ export class World {
   /** How far the service's clock is ahead of the world's. */
   private aheadMs = 0;
   private readonly isolatedUntil = new Map<string, number>();
+  /** How the processes that start from here on decide. */
+  decide: (snapshot: Snapshot) => Plan = plan;
   /** How often a loop has decided. */
   passes = 0;
 
@@ -168,6 +173,7 @@ export class World {
         },
       },
       { owner, holder, schedules: { pollMs: 10_000, pollHealthyMs: 60_000, listHostsMs: 10_000, sweepMs: 60_000, settleMs: 5_000 } },
+      this.decide,
     );
     this.processes.push({ loop, startedAt: this.clock.now(), heard, life });
     this.note(`${holder} starts`);

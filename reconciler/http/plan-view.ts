@@ -56,6 +56,7 @@ export function changesOf(snapshot: Snapshot, decisions: readonly Decision[]): r
     condition: new Set(snapshot.conditions.map(conditionKey)),
     hint: new Set(),
     guestReport: new Set(),
+    deadLetter: new Set(),
   };
   const microvms = new Map(snapshot.microvms.map((vm) => [vm.name, vm]));
   return decisions.map((decision) => {
@@ -106,6 +107,7 @@ const removed: Readonly<Record<Decision["kind"], string>> = {
   condition: "it is no longer so",
   hint: "it was followed, or leads nowhere",
   guestReport: "its microVM is gone",
+  deadLetter: "nothing needs it any more, or it was given up",
 };
 
 function reasonOfMicrovm(snapshot: Snapshot, after: Microvm, before: Microvm | undefined): Reason {

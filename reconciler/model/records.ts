@@ -1,6 +1,7 @@
 import type { Condition } from "./condition.js";
 import { conditionSchema } from "./condition.js";
 import type { Connection } from "./connection.js";
+import { type DeadLetter, deadLetterSchema } from "./dead-letter.js";
 import { type Declared, declaredRecordSchema, declaredSchemas } from "./declared.js";
 import { type GuestReport, guestReportSchema, type Hint, hintSchema, type Operation, operationSchema } from "./front-door.js";
 import type { Host } from "./host.js";
@@ -25,6 +26,7 @@ export interface Records {
   readonly identity: Identity;
   readonly presence: Presence;
   readonly condition: Condition;
+  readonly deadLetter: DeadLetter;
 }
 
 export type Kind = keyof Records;
@@ -43,6 +45,7 @@ export const recordSchemas = {
   identity: identitySchema,
   presence: presenceSchema,
   condition: conditionSchema,
+  deadLetter: deadLetterSchema,
 } as const;
 
 export const kinds = Object.keys(recordSchemas) as readonly Kind[];

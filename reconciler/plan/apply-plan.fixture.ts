@@ -24,6 +24,9 @@ export function applyPlan(snapshot: Snapshot, decided: Plan): Snapshot {
     identities: written("identity", snapshot.identities, (identity) => identity.vm),
     presences: written("presence", snapshot.presences, (presence) => presence.name),
     conditions: written("condition", snapshot.conditions, conditionKey),
+    deadLetters: new Map(
+      [...snapshot.deadLetters].filter(([key]) => !decided.decisions.some((made) => made.kind === "deadLetter" && made.key === key)),
+    ),
     hints: written("hint", snapshot.hints, hintKey),
     guestReports: new Map(
       written("guestReport", [...snapshot.guestReports.values()], (report) => report.vm).map((report) => [report.vm, report]),

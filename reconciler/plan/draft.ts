@@ -1,4 +1,5 @@
 import { type Condition, conditionKey } from "../model/condition.js";
+import type { DeadLetter } from "../model/dead-letter.js";
 import type { NewEvent } from "../model/event.js";
 import { hintKey } from "../model/front-door.js";
 import type { Identity } from "../model/identity.js";
@@ -6,6 +7,7 @@ import { type Job, jobKey } from "../model/job.js";
 import type { Microvm } from "../model/microvm.js";
 import type { Presence } from "../model/presence.js";
 import { type Effect, effectKey } from "./effect.js";
+import { isParked, letterKey } from "./letter.js";
 import type { ConnectionView, HostView, PoolView, Snapshot } from "./snapshot.js";
 
 /** The kinds that plans write and delete. */
@@ -18,7 +20,7 @@ export type Decision =
   | { readonly kind: "identity"; readonly key: string; readonly value: Identity | null }
   | { readonly kind: "presence"; readonly key: string; readonly value: Presence | null }
   | { readonly kind: "condition"; readonly key: string; readonly value: Condition | null }
-  | { readonly kind: "hint" | "guestReport"; readonly key: string; readonly value: null };
+  | { readonly kind: "hint" | "guestReport" | "deadLetter"; readonly key: string; readonly value: null };
 
 /** What is to be done: first the decisions and events in one commit, then the effects. */
 export interface Plan {
@@ -38,6 +40,7 @@ export class Draft {
   readonly identities: Map<string, Identity>;
   readonly presences: Map<string, Presence>;
   readonly conditions: Map<string, Condition>;
+  readonly deadLetters: Map<string, DeadLetter>;
   readonly pools: ReadonlyMap<string, PoolView>;
   readonly hosts: ReadonlyMap<string, HostView>;
   readonly connections: ReadonlyMap<string, ConnectionView>;
@@ -48,6 +51,7 @@ export class Draft {
   private readonly fresh = new Set<string>();
   private readonly events: NewEvent[] = [];
   private readonly effects = new Map<string, Effect>();
+  private hints: Set<string> | undefined;
   private wake: number | undefined;
   private names = 0;
 
@@ -59,6 +63,7 @@ export class Draft {
     this.identities = byKey(snapshot.identities, (identity) => identity.vm);
     this.presences = byKey(snapshot.presences, (presence) => presence.name);
     this.conditions = byKey(snapshot.conditions, conditionKey);
+    this.deadLetters = new Map(snapshot.deadLetters);
     this.pools = byKey(snapshot.pools, (pool) => pool.spec.name);
     this.hosts = byKey(snapshot.hosts, (host) => host.spec.name);
     this.connections = byKey(snapshot.connections, (connection) => connection.spec.name);
@@ -112,6 +117,17 @@ export class Draft {
     this.decisions.set(`hint:${key}`, { kind: "hint", key, value: null });
   }
 
+  /** Whether a hint waits that this plan has not dropped. */
+  hasHint(key: string): boolean {
+    this.hints ??= new Set(this.snapshot.hints.map(hintKey));
+    return this.hints.has(key) && !this.decisions.has(`hint:${key}`);
+  }
+
+  dropDeadLetter(key: string): void {
+    this.deadLetters.delete(key);
+    this.decisions.set(`deadLetter:${key}`, { kind: "deadLetter", key, value: null });
+  }
+
   event(type: string, subject: NewEvent["subject"], message: string, traceId?: string): void {
     this.events.push({ at: this.now, type, subject, message, ...(traceId === undefined ? {} : { traceId }) });
   }
@@ -144,13 +160,20 @@ export class Draft {
     return this.effects.has(key) || this.snapshot.effects.get(key)?.state === "in-flight";
   }
 
-  /** Begins an effect unless its subject is taken, or its host or connection is not declared; tells whether it did. */
+  /** Begins an effect unless its subject is taken, it is a dead letter, or its host or connection is not declared; tells whether it did. */
   begin(effect: Effect): boolean {
     const key = effectKey(effect);
     if (!("host" in effect ? this.hosts.has(effect.host) : this.connections.has(effect.connection))) return false;
-    if (!this.isFree(key)) return false;
+    if (!this.isFree(key) || this.isSetAside(effect)) return false;
     this.effects.set(key, effect);
     return true;
+  }
+
+  /** Whether it failed beyond its budget, and is not to be tried now. */
+  private isSetAside(effect: Effect): boolean {
+    if (this.deadLetters.size === 0) return false;
+    const letter = this.deadLetters.get(letterKey(effect));
+    return letter !== undefined && isParked(letter, this);
   }
 
   /** Whether a deadline has come; while it has not, the plan wakes for it. */

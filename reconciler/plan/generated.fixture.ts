@@ -5,6 +5,7 @@ import type { Identity } from "../model/identity.js";
 import { type Job, jobKey } from "../model/job.js";
 import { macOf } from "../model/mark.js";
 import type { Microvm } from "../model/microvm.js";
+import { letters } from "./generated-letters.fixture.js";
 import { poolRules, refs7or8, rulesOf, withGuarded } from "./generated-pools.fixture.js";
 import { presences } from "./generated-presences.fixture.js";
 import {
@@ -249,6 +250,7 @@ export const snapshots: fc.Arbitrary<Snapshot> = fc
       }),
     ),
     presences,
+    letters,
     rules: poolRules,
     presenceRunners: fc.constantFrom(true, true, false),
     listeningSince: fc.constantFrom(now, now - 30_000, now - 4_000_000),
@@ -297,6 +299,7 @@ export const snapshots: fc.Arbitrary<Snapshot> = fc
       presences: drawn.presences.map(({ presence }) => presence),
       effects: new Map([...lots, ...drawn.presences].flatMap(({ effects }) => effects)),
       hints: drawn.hints,
+      deadLetters: new Map(drawn.letters),
       conditions: drawn.condition === undefined ? [] : [conditionOf(drawn.condition)],
       listeningSince: drawn.listeningSince,
     });

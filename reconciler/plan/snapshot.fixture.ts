@@ -188,6 +188,7 @@ export function aSnapshot(snapshot: Partial<Snapshot> = {}): Snapshot {
     guestReports: new Map(microvms.filter((vm) => vm.claimedAt !== undefined).map((vm) => [vm.name, aReport({ vm: vm.name })])),
     heardAt: new Map(),
     effects: new Map(),
+    deadLetters: new Map(),
     ...snapshot,
     conditions: [...whatIsUsual(snapshot.hosts ?? [aHostView()]), ...(snapshot.conditions ?? [])],
   };

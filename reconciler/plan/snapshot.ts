@@ -1,5 +1,6 @@
 import type { Condition } from "../model/condition.js";
 import type { Connection } from "../model/connection.js";
+import type { DeadLetter } from "../model/dead-letter.js";
 import type { GuestReport, Hint } from "../model/front-door.js";
 import type { Host } from "../model/host.js";
 import type { Identity } from "../model/identity.js";
@@ -106,6 +107,8 @@ export interface Snapshot {
   readonly presences: readonly Presence[];
   readonly guestReports: ReadonlyMap<string, GuestReport>;
   readonly conditions: readonly Condition[];
+  /** What failed beyond its budget, by key. */
+  readonly deadLetters: ReadonlyMap<string, DeadLetter>;
   /** When the guests of microVMs were heard last, where they were. */
   readonly heardAt: ReadonlyMap<string, number>;
   readonly effects: ReadonlyMap<string, EffectState>;
