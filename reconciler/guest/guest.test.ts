@@ -295,6 +295,8 @@ function wrapped({ store }: GuestWorld): GuestWorld["store"] {
     events: store.events.bind(store),
     acquireLease: store.acquireLease.bind(store),
     releaseLease: store.releaseLease.bind(store),
+    leaveNote: store.leaveNote.bind(store),
+    notes: store.notes.bind(store),
     ready: store.ready.bind(store),
     settled: store.settled.bind(store),
     stop: store.stop.bind(store),

@@ -16,11 +16,12 @@ function start() {
     close() {},
   };
   const schedule = (run: () => void) => void turns.push(run);
-  const store = new GroupedStore({ mirror: new Mirror(emptyContents, 100), journal, schedule, ...storeWorld() });
+  const world = storeWorld();
+  const store = new GroupedStore({ mirror: new Mirror(emptyContents, 100), journal, schedule, ...world });
   const turn = () => {
     for (const run of turns.splice(0)) run();
   };
-  return { store, entries, disk, turn };
+  return { store, world, entries, disk, turn };
 }
 
 describe("grouping", () => {
@@ -40,6 +41,14 @@ describe("grouping", () => {
       [500, 1_000, 1_000],
       [201, 1_201, 1_201],
     ]);
+  });
+
+  it("forgets notes when their time is over", async () => {
+    const { store, world } = start();
+    await store.leaveNote("short", "goes", 1_000);
+    await store.leaveNote("long", "stays", 2_000);
+    world.clock.advance(1_000);
+    expect(await store.notes()).toEqual(new Map([["long", "stays"]]));
   });
 
   it("writes nothing when nothing changes: conflicts, absent records, renewals", async () => {

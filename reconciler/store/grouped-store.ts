@@ -54,6 +54,7 @@ interface Waiting {
 export class GroupedStore implements Store {
   private readonly waiting: Waiting[] = [];
   private readonly watchers: Watchers;
+  private readonly noted = new Map<string, { readonly text: string; readonly expiresAt: number }>();
   private scheduled = false;
   private stopping: Promise<void> | undefined;
 
@@ -106,6 +107,18 @@ export class GroupedStore implements Store {
     });
   }
 
+  async leaveNote(from: string, text: string, ttlMs: number): Promise<void> {
+    this.refuseWhenStopped("leaving a note");
+    this.noted.set(from, { text, expiresAt: this.parts.clock.now() + ttlMs });
+  }
+
+  async notes(): Promise<ReadonlyMap<string, string>> {
+    this.refuseWhenStopped("reading notes");
+    const now = this.parts.clock.now();
+    for (const [from, { expiresAt }] of this.noted) if (expiresAt <= now) this.noted.delete(from);
+    return new Map([...this.noted].map(([from, { text }]) => [from, text]));
+  }
+
   /** What is in this process is always current, and what settled is as safe as it gets. */
   ready(): View {
     return { current: true };
@@ -127,7 +140,7 @@ export class GroupedStore implements Store {
   }
 
   private enqueue<T>(attempted: string, judge: (steps: Step[]) => T): Promise<T> {
-    if (this.stopping !== undefined) throw new FireRunnerError("FR-STORE", `${attempted} was refused: the store is stopped`);
+    this.refuseWhenStopped(attempted);
     if (this.waiting.length >= mostWaiting) {
       throw new FireRunnerError("FR-STORE", `${attempted} was refused: ${mostWaiting} others wait for the disk; try again later`, {
         retryable: true,
@@ -143,6 +156,10 @@ export class GroupedStore implements Store {
       });
       this.scheduleGroup();
     });
+  }
+
+  private refuseWhenStopped(attempted: string): void {
+    if (this.stopping !== undefined) throw new FireRunnerError("FR-STORE", `${attempted} was refused: the store is stopped`);
   }
 
   private scheduleGroup(): void {

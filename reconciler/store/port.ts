@@ -87,6 +87,13 @@ export interface Store {
   /** Takes the lease when it is free, expired or already `holder`'s (then it is renewed and keeps its epoch); undefined when another holds it. */
   acquireLease(holder: string, ttlMs: number): Promise<Lease | undefined>;
   releaseLease(holder: string): Promise<void>;
+  /**
+   * Leaves a word for the other processes on this store, in the place of the one before it, for `ttlMs`. Notes are no records:
+   * no change tells of them, nothing waits for a disk, and they may be lost. Rejects with `FR-STORE`.
+   */
+  leaveNote(from: string, text: string, ttlMs: number): Promise<void>;
+  /** The newest note of each process that left one, by its name. Rejects with `FR-STORE`. */
+  notes(): Promise<ReadonlyMap<string, string>>;
   ready(): View;
   /**
    * Settles when everything committed here before survives the loss of one machine, as far as the store is set up for that

@@ -340,6 +340,28 @@ export function storeContract(open: OpenStore): void {
     });
   });
 
+  describe("notes", () => {
+    it("are left by name, the newest in the place of the one before, and no change tells of them", async () => {
+      const { store } = await start();
+      const seen: Change[] = [];
+      store.watch((change) => seen.push(change));
+      expect(await store.notes()).toEqual(new Map());
+      await store.leaveNote("a", "1", 60_000);
+      await store.leaveNote("b 2", 'of "b"\n 7', 60_000);
+      await store.leaveNote("a", "", 60_000);
+      expect(await store.notes()).toEqual(
+        new Map([
+          ["a", ""],
+          ["b 2", 'of "b"\n 7'],
+        ]),
+      );
+      expect([seen, revisionOf(await store.commit({ writes: [] }))]).toEqual([[], 0]);
+      await store.stop();
+      await expect(store.leaveNote("a", "1", 60_000)).rejects.toMatchObject({ code: "FR-STORE" });
+      await expect(store.notes()).rejects.toMatchObject({ code: "FR-STORE" });
+    });
+  });
+
   describe("stopping", () => {
     it("finishes what was begun, and refuses what comes later", async () => {
       const { store } = await start();

@@ -93,6 +93,29 @@ describeRedis("several replicas on one Redis", () => {
     expect(await a.acquireLease("another", 30_000)).toBeUndefined();
   });
 
+  it("read each other's notes until those expire by the server's time", async () => {
+    const [a, b] = await openTwo();
+    await a.leaveNote("a", "stays", 60_000);
+    await a.leaveNote("short", "goes", 1);
+    await until("one has expired", async () => !(await b.notes()).has("short"));
+    expect(await b.notes()).toEqual(new Map([["a", "stays"]]));
+    expect(await redis.send("HLEN", `${prefix}:note`)).toBe(1);
+  });
+
+  it("know all that was written before when they take the lease", async () => {
+    const [a, b] = await openTwo();
+    for (let turn = 1; turn <= 20; turn++) {
+      const [leader, next] = turn % 2 === 0 ? [a, b] : [b, a];
+      const epoch = (await leader.acquireLease("leader", 30_000))?.epoch ?? "";
+      const commits = Array.from({ length: 20 }, (_, n) => leader.commit({ writes: [put(`${turn}/${n}`)], epoch }));
+      const released = leader.releaseLease("leader");
+      expect(await released.then(() => next.acquireLease("next", 30_000))).toBeDefined();
+      expect(next.count("hint")).toBe(20 * turn);
+      await Promise.all(commits);
+      await next.releaseLease("next");
+    }
+  });
+
   it("let a lease end by the server's time when its holder is gone", async () => {
     const [a, b] = await openTwo();
     const short = await a.acquireLease("a", 150);

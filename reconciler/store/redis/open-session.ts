@@ -4,7 +4,7 @@ import { deadline } from "./deadline.js";
 import { findMaster } from "./find-master.js";
 import { redisError } from "./redis-error.js";
 import { type RedisServer, shown } from "./redis-server.js";
-import { beginScript, claimScript, commitScript, releaseScript, storeKeys } from "./scripts.js";
+import { beginScript, claimScript, commitScript, leaveNoteScript, notesScript, releaseScript, storeKeys } from "./scripts.js";
 import { checkServer, infoSections } from "./server-state.js";
 import { Session } from "./session.js";
 
@@ -82,7 +82,7 @@ export async function openSession(options: OpenSessionOptions): Promise<Begun> {
 async function begin(session: Session, commands: Connection, options: OpenSessionOptions, where: string): Promise<boolean> {
   const { prefix, keyId, known, commitId } = options;
   const [answer] = await session.call("beginning a session", async () => {
-    const scripts = [beginScript, commitScript, claimScript, releaseScript];
+    const scripts = [beginScript, commitScript, claimScript, releaseScript, leaveNoteScript, notesScript];
     await Promise.all(scripts.map(({ text }) => commands.send("SCRIPT", "LOAD", text)));
     return session.script(beginScript, session.run, commitId, keyId, String(known.revision), String(known.seq));
   });

@@ -14,8 +14,8 @@ import { batchText } from "./batch-text.js";
 import { deadline } from "./deadline.js";
 import { Follower } from "./follower.js";
 import type { RedisServer } from "./redis-server.js";
-import { claimScript, commitScript, releaseScript } from "./scripts.js";
-import type { Session } from "./session.js";
+import { claimScript, commitScript, leaveNoteScript, notesScript, releaseScript } from "./scripts.js";
+import { fieldsOf, type Session } from "./session.js";
 
 export interface RedisStoreOptions {
   readonly server: RedisServer;
@@ -153,10 +153,12 @@ class RedisStore implements Store {
     checkClaim(holder, ttlMs);
     // The server's time to live begins later: its lease always outlasts what is believed here.
     const expiresAt = this.options.clock.now() + ttlMs;
-    const { session, answer } = await this.begin("taking the lease", async (session) => ({
-      session,
-      answer: await session.script(claimScript, session.run, holder, String(ttlMs), this.options.random.hex(8)),
-    }));
+    const { session, answer } = await this.begin("taking the lease", async (session) => {
+      const answer = await session.script(claimScript, session.run, holder, String(ttlMs), this.options.random.hex(8));
+      // Who begins to lead is to know all that was written by whoever led before.
+      if (answer[0] === "taken") await this.follower.reached(Number(answer[2]));
+      return { session, answer };
+    });
     const [outcome, epoch] = answer;
     if (outcome === "other") return undefined;
     // A lease that the next master may not know of is none. The server keeps it for its holder all the same: that one may ask again.
@@ -166,6 +168,15 @@ class RedisStore implements Store {
 
   async releaseLease(holder: string): Promise<void> {
     await this.begin("releasing the lease", (session) => session.script(releaseScript, session.run, holder));
+  }
+
+  async leaveNote(from: string, text: string, ttlMs: number): Promise<void> {
+    await this.begin("leaving a note", (session) => session.script(leaveNoteScript, session.run, from, text, String(ttlMs)));
+  }
+
+  async notes(): Promise<ReadonlyMap<string, string>> {
+    const [, list] = await this.begin("reading notes", (session) => session.script(notesScript, session.run));
+    return fieldsOf(list as readonly string[]);
   }
 
   async settled(): Promise<void> {

@@ -22,9 +22,10 @@ export interface Script {
  * - `event`: a stream whose ids are the events' numbers
  * - `feed`: a stream of commits whose ids are their revisions; each names the one before it
  * - `lease`: a hash of `holder`, `epoch`, `expiresAt` by the server's clock, `ttlMs`
+ * - `note`: a hash from who left a note to `EXPIRES_AT TEXT`, by the server's clock
  */
 export const storeKeys = (prefix: string): readonly string[] =>
-  ["meta", "record", "event", "feed", "lease"].map((name) => `${prefix}:${name}`);
+  ["meta", "record", "event", "feed", "lease", "note"].map((name) => `${prefix}:${name}`);
 
 const now = `
 local function now()
@@ -90,19 +91,20 @@ redis.call('HSET', KEYS[1], 'revision', revision, 'seq', digits(seq + #batch.eve
 return {'committed', revision}
 `);
 
-/** `ARGV`: run, holder, time to live in ms, random hex. Answers `moved`, `other`, or `renewed` or `taken` with the epoch. */
+/** `ARGV`: run, holder, time to live in ms, random hex. Answers `moved`, `other`, or `renewed` or `taken` with the epoch and the newest revision. */
 export const claimScript = script(`${now}
-if redis.call('HGET', KEYS[1], 'run') ~= ARGV[1] then return {'moved'} end
+local meta = redis.call('HMGET', KEYS[1], 'run', 'revision')
+if meta[1] ~= ARGV[1] then return {'moved'} end
 local lease = redis.call('HMGET', KEYS[5], 'holder', 'epoch', 'expiresAt')
 local expiresAt = digits(now() + tonumber(ARGV[3]))
 if lease[1] == ARGV[2] and lease[2] ~= '' then
   redis.call('HSET', KEYS[5], 'expiresAt', expiresAt, 'ttlMs', ARGV[3])
-  return {'renewed', lease[2]}
+  return {'renewed', lease[2], meta[2]}
 end
 if lease[1] and lease[1] ~= '' and lease[1] ~= ARGV[2] and tonumber(lease[3]) > now() then return {'other'} end
 local epoch = redis.call('HINCRBY', KEYS[1], 'takeovers', 1) .. '-' .. ARGV[4]
 redis.call('HSET', KEYS[5], 'holder', ARGV[2], 'epoch', epoch, 'expiresAt', expiresAt, 'ttlMs', ARGV[3])
-return {'taken', epoch}
+return {'taken', epoch, meta[2]}
 `);
 
 /** `ARGV`: run, holder. */
@@ -112,6 +114,27 @@ if redis.call('HGET', KEYS[5], 'holder') == ARGV[2] then
   redis.call('HSET', KEYS[5], 'holder', '', 'epoch', '', 'expiresAt', '0')
 end
 return {'released'}
+`);
+
+/** `ARGV`: run, who leaves it, the text, time to live in ms. */
+export const leaveNoteScript = script(`${now}
+if redis.call('HGET', KEYS[1], 'run') ~= ARGV[1] then return {'moved'} end
+redis.call('HSET', KEYS[6], ARGV[2], digits(now() + tonumber(ARGV[4])) .. ' ' .. ARGV[3])
+return {'left'}
+`);
+
+/** `ARGV`: run. Answers `notes` and each name with its text; what has expired is forgotten. */
+export const notesScript = script(`${now}
+if redis.call('HGET', KEYS[1], 'run') ~= ARGV[1] then return {'moved'} end
+local all, kept = redis.call('HGETALL', KEYS[6]), {}
+for index = 1, #all, 2 do
+  local expiresAt, text = string.match(all[index + 1], '^(%d+) (.*)$')
+  if tonumber(expiresAt) > now() then
+    kept[#kept + 1] = all[index]
+    kept[#kept + 1] = text
+  else redis.call('HDEL', KEYS[6], all[index]) end
+end
+return {'notes', kept}
 `);
 
 function script(text: string): Script {

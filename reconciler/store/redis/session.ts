@@ -204,7 +204,7 @@ function feedEntry(id: string, fields: ReadonlyMap<string, string>): FeedEntry {
 const numberOf = (id: string): number => Number.parseInt(id, 10);
 
 /** Names and values in turn, as Redis lists them. */
-function fieldsOf(list: readonly string[]): ReadonlyMap<string, string> {
+export function fieldsOf(list: readonly string[]): ReadonlyMap<string, string> {
   const fields = new Map<string, string>();
   for (let index = 0; index + 1 < list.length; index += 2) fields.set(list[index] ?? "", list[index + 1] ?? "");
   return fields;
