@@ -112,7 +112,7 @@ describe("a job that asks for a size by its tag", () => {
 
   it("leaves one that nobody waits for any more to be removed", () => {
     const vm = committed(1, { sizeName: "2cpu-3gb", size: { vcpu: 2, memoryMb: 3072 } });
-    const rest = { microvms: [vm], identities: [runnerOf(1)], pools: limited };
+    const rest = { microvms: [vm], identities: [{ ...runnerOf(1), tags: ["vm", "2cpu-3gb"] }], pools: limited };
     expect(decide({ ...rest, jobs: jobs(1, ["vm", "2cpu-3gb"]) }).phaseOf(1)).toBe("assigned");
     expect(decide(rest).phaseOf(1)).toBe("draining");
     expect(decide({ ...rest, jobs: jobs(1, ["vm", "2cpu-3gb"]), pools: pools({}) }).phaseOf(1)).toBe("draining");

@@ -83,9 +83,12 @@ class Demand {
 
   /** Covers jobs with the microVMs that there are, and lets go those that are too many, or idle for longer than `idleTimeS`. */
   cover(): void {
-    for (const view of this.draft.snapshot.pools) {
-      for (const size of this.sizesOf(view.spec)) this.coverClass(view, { pool: view.spec.name, size });
-    }
+    const classes = this.draft.snapshot.pools.flatMap((view) =>
+      this.sizesOf(view.spec).map((size) => ({ view, runnerClass: { pool: view.spec.name, size } })),
+    );
+    // At a forge's limit a job waits for the runners that are still to be made: first it is known which of them are not.
+    for (const { view, runnerClass } of classes) this.endSurplus(view, runnerClass);
+    for (const { view, runnerClass } of classes) this.coverClass(view, runnerClass);
   }
 
   /** Makes a microVM for every job that nothing covers, the oldest of the most important pools first, or says why not. */
@@ -109,15 +112,21 @@ class Demand {
     }
   }
 
-  private coverClass(view: PoolView, runnerClass: RunnerClass): void {
+  /** Lets go the microVMs with a runner that have been more than the waiting jobs for long enough, or takes their runners back. */
+  private endSurplus(view: PoolView, runnerClass: RunnerClass): void {
     const { waiting, lastLeftAt } = this.jobsOf(runnerClass);
-    const { committed, spare, ended } = this.supply.of(runnerClass);
-    for (const vm of committed.slice(waiting.length)) {
+    const { committed, spare } = this.supply.of(runnerClass);
+    for (const vm of committed.splice(waiting.length)) {
       const idleSince = Math.max(vm.assignedAt ?? 0, vm.committedAt ?? vm.allocatedAt, lastLeftAt);
-      if (!this.draft.reached(idleSince + surplusMs)) continue;
-      if (spare.length < this.wantedIdle(view, runnerClass) && mayGiveBack(this.draft, vm)) this.keepWithoutRunner(vm);
+      if (!this.draft.reached(idleSince + surplusMs)) committed.push(vm);
+      else if (spare.length < this.wantedIdle(view, runnerClass) && mayGiveBack(this.draft, vm)) this.keepWithoutRunner(vm);
       else this.letGo(vm);
     }
+  }
+
+  private coverClass(view: PoolView, runnerClass: RunnerClass): void {
+    const { waiting } = this.jobsOf(runnerClass);
+    const { committed, spare, ended } = this.supply.of(runnerClass);
     const connection = this.draft.connections.get(view.spec.connection)?.spec;
     let covering = committed.length + ended;
     let willRun = covering - committed.filter((vm) => this.draft.identities.get(vm.name)?.state === "wanted").length;
@@ -263,7 +272,7 @@ class Demand {
   }
 
   private keepWithoutRunner(vm: Microvm): void {
-    this.supply.release(giveBack(this.draft, vm));
+    this.supply.release(giveBack(this.draft, vm, "the job that it was made for no longer waits: it is kept ready"));
   }
 
   private letGo(vm: Microvm): void {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { DeadLetter } from "../model/dead-letter.js";
 import { planUntilDone } from "./apply-plan.fixture.js";
 import { plan } from "./plan.js";
 import { aConnectionView, aJob, aSnapshot, now } from "./snapshot.fixture.js";
@@ -71,6 +72,18 @@ describe("many hints at one project", () => {
     expect(kindsOf({ hints: later, connections: [seen] })).toEqual({ polls: 1, reads: 0 });
     const resting = new Map<string, EffectState>([["poll:forge/7", { state: "backing-off", until: now + 500 }]]);
     expect(kindsOf({ hints: flood(40), effects: resting })).toEqual({ polls: 0, reads: 40 });
+  });
+
+  it("do not count those that an operator has dropped", () => {
+    const letter: DeadLetter = {
+      action: "readJob",
+      target: { connection: "forge", projectId: 7, jobId: 1 },
+      ...{ tried: "when-asked", attempts: 12, firstFailureAt: now - 400_000, lastFailureAt: now - 100, parkedAt: now - 100 },
+      failures: [{ at: now - 100, code: "FR-FORGE-REJECTED", message: "no" }],
+      asked: { what: "drop", by: "somebody", at: now - 10 },
+    };
+    const deadLetters = new Map([["readJob:forge/7/1", letter]]);
+    expect(kindsOf({ hints: flood(19), deadLetters })).toEqual({ polls: 0, reads: 18 });
   });
 
   it("hold up no other project", () => {

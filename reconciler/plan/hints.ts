@@ -34,6 +34,7 @@ export function followHints(draft: Draft): void {
 }
 
 function isToFollow(draft: Draft, hint: Hint): boolean {
+  if (!draft.hasHint(hintKey(hint))) return false;
   const { connection, projectId, jobId, firstSeenAt } = hint;
   const known = jobId === undefined ? undefined : draft.jobs.get(`${connection}/${projectId}/${jobId}`);
   const isOld = draft.now - firstSeenAt > hintLifeMs;

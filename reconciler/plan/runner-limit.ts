@@ -1,5 +1,6 @@
 import { type Condition, conditionKey } from "../model/condition.js";
 import type { WaitingReason } from "../model/job.js";
+import { isLeaving } from "../model/microvm.js";
 import type { Draft } from "./draft.js";
 
 /** The condition of a connection whose forge makes no more runners. */
@@ -32,9 +33,17 @@ export function whyNoRunner(draft: Draft, connection: string): WaitingReason | u
   const limited = draft.conditions.get(conditionKey(runnerLimit(connection)));
   if (limited === undefined) return undefined;
   const isTime = draft.reached(limited.until ?? draft.now);
-  if (isTime && ![...draft.identities.values()].some((identity) => identity.connection === connection && identity.state === "wanted"))
-    return undefined;
+  if (isTime && !isOneWanted(draft, connection)) return undefined;
   return { code: "FR-FORGE-RUNNER-LIMIT", message: limited.message };
+}
+
+/** Whether a runner is still to be made for a microVM that stays. */
+function isOneWanted(draft: Draft, connection: string): boolean {
+  for (const { vm, connection: whose, state } of draft.identities.values()) {
+    const microvm = draft.microvms.get(vm);
+    if (whose === connection && state === "wanted" && microvm !== undefined && !isLeaving(microvm)) return true;
+  }
+  return false;
 }
 
 /** Whether a runner is being asked for. */
