@@ -37,3 +37,10 @@ export function inScope(scope: Scope, job: Pick<JobTraits, "projectId" | "groupI
   if ("groupId" in scope) return job.groupIds === undefined || job.groupIds.includes(scope.groupId);
   return true;
 }
+
+/** Whether two runners may take the same jobs. */
+export function sameTraits(one: RunnerTraits, other: RunnerTraits): boolean {
+  const text = ({ tags, runUntagged, protectedOnly, scope }: RunnerTraits) =>
+    JSON.stringify([tags.toSorted(), runUntagged, protectedOnly, scope]);
+  return text(one) === text(other);
+}

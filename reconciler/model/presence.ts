@@ -1,7 +1,6 @@
 import { z } from "zod";
 import { scopeSchema } from "./connection.js";
 import { nameSchema, tagSchema, timestampSchema } from "./fields.js";
-import type { RunnerTraits } from "./matches.js";
 import { classKey, type RunnerClass } from "./runner-class.js";
 
 /**
@@ -51,15 +50,6 @@ export const describesPresence = (description: string): boolean => /^firerunner\
 
 /** The class that a presence runner stands for. */
 export const presenceClass = ({ pool, size }: Presence): string => classKey({ pool, size } satisfies RunnerClass);
-
-/** Whether the forge takes it for a runner of these traits. */
-export function hasTraits(presence: Presence, traits: RunnerTraits): boolean {
-  const { tags, runUntagged, protectedOnly, scope } = presence;
-  const same = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b);
-  return (
-    runUntagged === traits.runUntagged && protectedOnly === traits.protectedOnly && same(tags, traits.tags) && same(scope, traits.scope)
-  );
-}
 
 /**
  * GitLab fails a job that has waited for an hour when no runner that could take it is online: one that is not paused and

@@ -1,10 +1,12 @@
 import fc from "fast-check";
 import type { Condition } from "../model/condition.js";
+import type { Connection } from "../model/connection.js";
 import type { GuestReport, Hint } from "../model/front-door.js";
 import type { Identity } from "../model/identity.js";
 import { type Job, jobKey } from "../model/job.js";
 import { macOf } from "../model/mark.js";
 import type { Microvm } from "../model/microvm.js";
+import { classTraits } from "../model/runner-class.js";
 import { letters } from "./generated-letters.fixture.js";
 import { poolRules, refs7or8, rulesOf, withGuarded } from "./generated-pools.fixture.js";
 import { presences } from "./generated-presences.fixture.js";
@@ -145,6 +147,14 @@ function identityOf(vm: Microvm, runner: string, n: number, at: number): Identit
   return { ...made, pausedAt, runningJobs: { count: runner === "runs" ? 1 : 0, at: pausedAt + 6_000 } };
 }
 
+/** A runner as its class's are. */
+function asDeclared(identity: Identity, vm: Microvm, pools: Snapshot["pools"], connection: Connection): Identity {
+  const pool = pools.find(({ spec }) => spec.name === vm.pool)?.spec;
+  if (pool === undefined) return identity;
+  const { tags, runUntagged, protectedOnly } = classTraits(pool, vm.sizeName, connection);
+  return { ...identity, tags: [...tags], runUntagged, ...(protectedOnly ? { protectedOnly } : {}) };
+}
+
 /** The former runner of a microVM that gave it back before anything of it was delivered. */
 function givenBack(vm: Microvm, isSo: boolean, n: number, at: number): Identity | undefined {
   const { sealedToken: _token, ...former } = identityOf(vm, "ready", n, at);
@@ -253,6 +263,8 @@ export const snapshots: fc.Arbitrary<Snapshot> = fc
     letters,
     rules: poolRules,
     presenceRunners: fc.constantFrom(true, true, false),
+    // Which microVM has the runner of a pool that was declared anew.
+    redeclared: fc.integer({ min: 0, max: 15 }),
     listeningSince: fc.constantFrom(now, now - 30_000, now - 4_000_000),
   })
   .map((drawn) => {
@@ -264,36 +276,42 @@ export const snapshots: fc.Arbitrary<Snapshot> = fc
         shown.push(shownVm({ name: "vm-orphan", ...(orphan === "foreign" ? { mark: undefined } : {}) }));
       return view(shown);
     });
+    const connection = aConnection({ presenceRunners: drawn.presenceRunners });
+    const pools = withGuarded(
+      [
+        {
+          spec: aPool({
+            maxMicrovms: drawn.maxMicrovms,
+            minIdle: drawn.minIdle,
+            idleTimeS: 20,
+            limits: { vcpu: 4, memoryMb: 4096 },
+            onVmLoss: drawn.onVmLoss,
+            ...rulesOf(drawn.rules),
+          }),
+          paused: drawn.paused,
+        },
+        { spec: aPool({ name: "other", tags: ["other"], maxMicrovms: 2, priority: drawn.otherPriority }), paused: false },
+      ],
+      drawn.rules,
+    );
     return aSnapshot({
       hosts: views,
       connections: [
         aConnectionView({
-          spec: aConnection({ presenceRunners: drawn.presenceRunners }),
+          spec: connection,
           readAt: drawn.readAt,
           polledAt: drawn.polledAt,
           protectedRefs: new Map(drawn.rules.read === undefined ? [] : [[7, drawn.rules.read]]),
         }),
       ],
-      pools: withGuarded(
-        [
-          {
-            spec: aPool({
-              maxMicrovms: drawn.maxMicrovms,
-              minIdle: drawn.minIdle,
-              idleTimeS: 20,
-              limits: { vcpu: 4, memoryMb: 4096 },
-              onVmLoss: drawn.onVmLoss,
-              ...rulesOf(drawn.rules),
-            }),
-            paused: drawn.paused,
-          },
-          { spec: aPool({ name: "other", tags: ["other"], maxMicrovms: 2, priority: drawn.otherPriority }), paused: false },
-        ],
-        drawn.rules,
-      ),
+      pools,
       jobs: [...waiting, ...lots.flatMap(({ job }) => job ?? [])],
       microvms: lots.map(({ vm }) => vm),
-      identities: lots.flatMap(({ identity }) => identity ?? []),
+      identities: lots.flatMap(({ vm, identity }, n) =>
+        identity === undefined
+          ? []
+          : [n === drawn.redeclared ? { ...identity, tags: ["former"] } : asDeclared(identity, vm, pools, connection)],
+      ),
       guestReports: new Map(lots.flatMap(({ report }) => (report === undefined ? [] : [[report.vm, report] as const]))),
       heardAt: new Map(lots.flatMap(({ vm, heardAt }) => (heardAt === undefined ? [] : [[vm.name, heardAt] as const]))),
       presences: drawn.presences.map(({ presence }) => presence),

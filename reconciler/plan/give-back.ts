@@ -9,16 +9,11 @@ export function mayGiveBack(draft: Draft, vm: Microvm): boolean {
   return identity.state === "wanted" || !mayHoldCredential(draft, vm);
 }
 
-/** The microVM goes on without a runner, and serves whoever needs it first; its runner is removed in order. */
-export function giveBack(draft: Draft, vm: Microvm): Microvm {
+/** The microVM goes on without a runner, and serves whoever needs it first; its runner is removed in order. `why` is for people. */
+export function giveBack(draft: Draft, vm: Microvm, why: string): Microvm {
   const identity = draft.identities.get(vm.name);
   if (identity !== undefined) leave(draft, identity);
   const { committedAt: _committedAt, ...rest } = vm;
-  draft.event(
-    "RunnerGivenBack",
-    { kind: "microvm", name: vm.name },
-    "the job that it was made for no longer waits: it is kept ready",
-    vm.traceId,
-  );
+  draft.event("RunnerGivenBack", { kind: "microvm", name: vm.name }, why, vm.traceId);
   return draft.putMicrovm({ ...rest, identity: false });
 }

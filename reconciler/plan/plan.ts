@@ -13,6 +13,7 @@ import { followMovedForges } from "./moved-forge.js";
 import { adoptOrphans } from "./orphans.js";
 import { judgePools } from "./pool-conditions.js";
 import { choosePresences, tendPresences } from "./presence.js";
+import { replaceRedeclared } from "./redeclared.js";
 import { removeIdentities, removeMicrovms } from "./remove.js";
 import { sendEffects } from "./send.js";
 import type { Snapshot } from "./snapshot.js";
@@ -36,6 +37,7 @@ export function plan(snapshot: Snapshot): Plan {
   advanceMicrovms(draft);
   retireRunnerless(draft);
   retireStrays(draft);
+  replaceRedeclared(draft);
   endDrains(draft);
   followLosses(draft);
   removeMicrovms(draft);

@@ -1,6 +1,7 @@
 import { runnerDescription } from "../model/identity.js";
+import { sameTraits } from "../model/matches.js";
 import type { Pool } from "../model/pool.js";
-import { hasTraits, type Presence, presenceClass, presenceName } from "../model/presence.js";
+import { type Presence, presenceClass, presenceName } from "../model/presence.js";
 import { classKey, classTraits, type RunnerClass } from "../model/runner-class.js";
 import { sizeOf } from "../model/size-tag.js";
 import type { Draft } from "./draft.js";
@@ -77,7 +78,7 @@ function isOutdated(draft: Draft, presence: Presence): boolean {
   const connection = draft.connections.get(presence.connection)?.spec;
   if (pool === undefined || connection === undefined || !isServed(draft, presence.pool)) return true;
   if (pool.connection !== presence.connection || sizeOf(pool, presence.size) === undefined) return true;
-  return !hasTraits(presence, classTraits(pool, presence.size, connection));
+  return !sameTraits(presence, classTraits(pool, presence.size, connection));
 }
 
 function release(draft: Draft, presence: Presence): void {
