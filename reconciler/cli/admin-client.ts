@@ -11,6 +11,8 @@ export interface AdminClient {
   put(path: string, body: unknown): Promise<unknown>;
   /** Asks for something to be done; `by` says who asks, when that is known. */
   post(path: string, body: unknown, by?: string): Promise<unknown>;
+  /** Asks for something to go. */
+  remove(path: string, by?: string): Promise<void>;
   text(path: string): Promise<string>;
   /** What the service says about itself; unlike the others it also answers when it is not ready. */
   readiness(): Promise<Readiness>;
@@ -77,6 +79,9 @@ export function createAdminClient({ url, token }: ClientSettings): AdminClient {
     },
     put: async (path, body) => (await call("PUT", path, body)).json(),
     post: async (path, body, by) => (await call("POST", path, body, by)).json(),
+    remove: async (path, by) => {
+      await call("DELETE", path, undefined, by);
+    },
     text: async (path) => (await call("GET", path)).text(),
     async readiness() {
       const response = await send("GET", "/ready");

@@ -11,6 +11,7 @@ import { type RunningListener, startListener } from "./listener.js";
 import type { LoopView } from "./loop-view.js";
 import { createOperations } from "./operations.js";
 import { registerConnectionRoutes } from "./routes/connections.js";
+import { registerDeadLetterRoutes } from "./routes/dead-letters.js";
 import { registerDeclaredRoutes } from "./routes/declared.js";
 import { registerEventRoutes } from "./routes/events.js";
 import { registerFleetRoutes } from "./routes/fleet.js";
@@ -60,6 +61,7 @@ export function startAdminListener(options: AdminListenerOptions): Promise<Runni
       registerMicrovmRoutes(app, options);
       registerJobRoutes(app, options);
       registerEventRoutes(app, options);
+      registerDeadLetterRoutes(app, options);
       registerPlanRoutes(app, options);
     },
   });

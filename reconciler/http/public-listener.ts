@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
-import { parseWebhook } from "../forge/gitlab/webhook.js";
+import { parseWebhook, type WebhookEvent } from "../forge/gitlab/webhook.js";
 import type { Clock } from "../model/clock.js";
 import type { Connection } from "../model/connection.js";
 import { FireRunnerError } from "../model/errors.js";
@@ -10,6 +10,7 @@ import type { Metrics } from "../telemetry/metrics.js";
 import { errorResponse, httpError } from "./error-response.js";
 import { createGate } from "./gate.js";
 import { type RunningListener, startListener } from "./listener.js";
+import { isPoison, setWebhookAside } from "./poison-webhooks.js";
 import { drainBody, readBody } from "./request-body.js";
 import { createWebhookIntake } from "./webhook-intake.js";
 import { createWebhookProof } from "./webhook-proof.js";
@@ -24,6 +25,8 @@ export interface PublicListenerOptions {
   readonly resolveSecret: (ref: string) => string;
   /** Reads a connection's waiting and running jobs as soon as possible. */
   readonly pollSoon: (connection: string) => void;
+  /** Reads what a webhook says; GitLab's reader when left out. */
+  readonly parse?: (json: unknown) => WebhookEvent;
   readonly limits?: Partial<WebhookLimits>;
   readonly tlsIntervalMs?: number;
   readonly stopTimeoutMs?: number;
@@ -51,10 +54,10 @@ interface Answer {
 /**
  * The listener that forges post to: `POST /webhooks/gitlab/<connection>`. 200 only after what the webhook says is
  * durable; whatever is authentic but of no interest is answered 200 too, because GitLab mutes a webhook that is refused
- * four times. 401 wrong secret, 400 not understood, 404 unknown connection, 415 not JSON, 413 too large.
+ * four times. 202 for what cannot be digested (too large, or a fault of the reader): the forge is read instead. 401 wrong secret, 400 not understood, 404 unknown connection, 415 not JSON, 413 too large.
  */
 export async function startPublicListener(options: PublicListenerOptions): Promise<RunningListener> {
-  const { store, clock, metrics } = options;
+  const { store, clock, metrics, parse = parseWebhook } = options;
   const limits = { ...defaultLimits, ...options.limits };
   const logger = options.logger.child({ listener: "public" });
   const gate = createGate(clock);
@@ -79,7 +82,23 @@ export async function startPublicListener(options: PublicListenerOptions): Promi
       return { status: 202, outcome: "too-large" };
     }
     if (!proof.ofSignature(connection, { headers: request.headers, rawBody: body.bytes })) throw unauthorized(connection);
-    const event = parseWebhook(parseJson(body.bytes));
+    const json = parseJson(body.bytes);
+    try {
+      return await take(connection, json);
+    } catch (caught) {
+      if (!isPoison(caught)) throw caught;
+      logger.error(
+        { error: caught, connection: connection.name },
+        "a webhook cannot be digested: it is set aside, and the forge is read instead",
+      );
+      await setWebhookAside({ store, now: clock.now() }, connection.name, body.bytes, caught);
+      await intake.unread(connection);
+      return { status: 202, outcome: "set-aside" };
+    }
+  }
+
+  async function take(connection: Connection, json: unknown): Promise<Answer> {
+    const event = parse(json);
     if (event.kind === "other") return { status: 200, outcome: "other-event" };
     if (event.kind === "pipeline") return { status: 200, outcome: await intake.pipeline(connection, event) };
     if (event.happenedAt !== undefined) metrics.webhookLag(connection.name, (clock.now() - event.happenedAt) / 1000);

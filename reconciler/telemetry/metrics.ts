@@ -15,6 +15,12 @@ export interface ConditionCount {
   readonly count: number;
 }
 
+/** How many dead letters there are of an action. */
+export interface DeadLetterCount {
+  readonly effect: string;
+  readonly count: number;
+}
+
 /** How many waiting jobs of a connection no pool takes. */
 export interface UnmatchedCount {
   readonly connection: string;
@@ -39,6 +45,8 @@ export interface Metrics extends ForgeMetrics, QueueMetrics {
   countVms(source: () => readonly VmCount[]): void;
   /** `firerunner_conditions` is asked of `source` whenever metrics are read. */
   countConditions(source: () => readonly ConditionCount[]): void;
+  /** `firerunner_dead_letters` is asked of `source` whenever metrics are read. */
+  countDeadLetters(source: () => readonly DeadLetterCount[]): void;
   /** `firerunner_unmatched_jobs` is asked of `source` whenever metrics are read. */
   countUnmatched(source: () => readonly UnmatchedCount[]): void;
   readonly contentType: string;
@@ -94,6 +102,17 @@ export function createMetrics(): Metrics {
       for (const { type, count } of countConditions()) this.set({ type }, count);
     },
   });
+  let countDeadLetters: () => readonly DeadLetterCount[] = () => [];
+  new Gauge({
+    name: "firerunner_dead_letters",
+    help: "What kept failing and was set aside, by what was to be done.",
+    labelNames: ["effect"],
+    registers,
+    collect() {
+      this.reset();
+      for (const { effect, count } of countDeadLetters()) this.set({ effect }, count);
+    },
+  });
   const vmCreation = new Histogram({
     name: "firerunner_vm_creation_duration_seconds",
     help: "Seconds from the decision on a microVM until its host says that it exists.",
@@ -132,6 +151,9 @@ export function createMetrics(): Metrics {
     },
     countConditions(source) {
       countConditions = source;
+    },
+    countDeadLetters(source) {
+      countDeadLetters = source;
     },
     countUnmatched(source) {
       countUnmatched = source;

@@ -1,8 +1,9 @@
 import type { Condition } from "../model/condition.js";
+import type { DeadLetter } from "../model/dead-letter.js";
 import { isFinished, type Job } from "../model/job.js";
 import type { Microvm } from "../model/microvm.js";
 import type { Kind, Records } from "../model/records.js";
-import type { ConditionCount, Metrics, UnmatchedCount, VmCount } from "./metrics.js";
+import type { ConditionCount, DeadLetterCount, Metrics, UnmatchedCount, VmCount } from "./metrics.js";
 
 /** What of a store the metrics are derived from. */
 export interface WatchedStore {
@@ -71,6 +72,7 @@ export function watchStore(store: WatchedStore, metrics: Metrics): () => void {
 
   metrics.countVms(() => countVms(store.list("microvm").map(({ value }) => value)));
   metrics.countConditions(() => countConditions(store.list("condition").map(({ value }) => value)));
+  metrics.countDeadLetters(() => countDeadLetters(store.list("deadLetter").map(({ value }) => value)));
   metrics.countUnmatched(() => {
     const connections = store.list("connection").map(({ key }) => key);
     return countUnmatched(
@@ -102,6 +104,12 @@ function countConditions(conditions: readonly Condition[]): readonly ConditionCo
   const counts = new Map<string, number>();
   for (const { type, status } of conditions) if (status) counts.set(type, (counts.get(type) ?? 0) + 1);
   return [...counts].map(([type, count]) => ({ type, count }));
+}
+
+function countDeadLetters(letters: readonly DeadLetter[]): readonly DeadLetterCount[] {
+  const counts = new Map<string, number>();
+  for (const { action } of letters) counts.set(action, (counts.get(action) ?? 0) + 1);
+  return [...counts].map(([effect, count]) => ({ effect, count }));
 }
 
 const noPoolTakesIt: ReadonlySet<string> = new Set(["FR-NO-POOL", "FR-SIZE-REFUSED"]);

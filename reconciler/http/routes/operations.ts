@@ -1,10 +1,10 @@
-import type { FastifyInstance, FastifyRequest } from "fastify";
+import type { FastifyInstance } from "fastify";
 import { z } from "zod";
-import { FireRunnerError } from "../../model/errors.js";
 import { parseOrRefuse } from "../../model/validation.js";
 import type { Store } from "../../store/port.js";
 import { fleetLists } from "../declarations.js";
 import { type OperatedKind, type Operations, operationsOf, verbs } from "../operations.js";
+import { whoAsks } from "../who-asks.js";
 
 /** Longer than any job may run. */
 const longestDeadlineS = 30 * 86_400;
@@ -16,14 +16,6 @@ const bodies: Readonly<Record<string, z.ZodType<{ readonly deadlineS?: number | 
     .default({}),
   forget: z.strictObject({ force: z.boolean().optional() }).default({}),
 };
-
-/** Says who does something; printable ASCII. Without it, it is `admin`. */
-const whoHeader = "x-firerunner-by";
-const whoSchema = z
-  .string()
-  .max(200, "must be at most 200 characters")
-  .regex(/^[!-~]([ -~]*[!-~])?$/, "must be printable ASCII")
-  .default("admin");
 
 export interface OperationDependencies {
   readonly store: Store;
@@ -41,15 +33,9 @@ export function registerOperationRoutes(app: FastifyInstance, { store, clock, op
       app.post<{ Params: { name: string } }>(`/v1/${fleetLists[kind]}/:name/${verb}`, async (request) => {
         const { name } = request.params;
         const body = parseOrRefuse(bodies[verb] ?? nothingElse, request.body ?? undefined, verb);
-        await operations.tell(kind, name, verb, { ...body, by: byOf(request) });
+        await operations.tell(kind, name, verb, { ...body, by: whoAsks(request) });
         return { operations: operationsOf(store, kind, name, clock.now()) };
       });
     }
   }
-}
-
-function byOf(request: FastifyRequest): string {
-  const given = request.headers[whoHeader];
-  if (Array.isArray(given)) throw new FireRunnerError("FR-INVALID", `${whoHeader}: is given more than once`);
-  return parseOrRefuse(z.object({ [whoHeader]: whoSchema }), { [whoHeader]: given }, "header")[whoHeader] ?? "admin";
 }
