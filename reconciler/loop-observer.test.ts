@@ -27,6 +27,22 @@ beforeEach(() => {
 });
 
 describe("the loop's observer", () => {
+  it("tells who leads, and forgets what hosts answered when it leads no more", async () => {
+    expect(await metrics.read()).toMatch(/^firerunner_leader 0$/m);
+    observer.leads("3-ab");
+    observer.effect(listHost, "ok", 1);
+    expect(observer.lastAnswer("host/rack-1")).toEqual({ ok: true });
+    expect(await metrics.read()).toMatch(/^firerunner_leader 1$[\s\S]*^firerunner_leaderships_total 1$/m);
+    observer.leads(undefined);
+    expect(observer.lastAnswer("host/rack-1")).toBeUndefined();
+    expect(await metrics.read()).toMatch(/^firerunner_leader 0$/m);
+    expect(
+      log()
+        .filter(({ level }) => level === "info")
+        .map(({ message }) => message),
+    ).toEqual(["this process leads from now on", "this process leads no more"]);
+  });
+
   it("tells an outage once, and its end", () => {
     for (const error of [unreachable, unreachable, undefined, undefined])
       observer.effect(listHost, error === undefined ? "ok" : "failed", 5, error);

@@ -66,6 +66,15 @@ export function createLoopObserver({ store, logger, metrics }: ObserverOptions):
     fault(error) {
       logger.error({ code: error.code, error }, `the loop failed and begins again: ${error.message}`);
     },
+    leads(epoch) {
+      metrics.leads(epoch !== undefined);
+      // What was learnt while leading gets old from here on.
+      if (epoch === undefined) for (const known of [answers, failing]) known.clear();
+      logger.info(
+        epoch === undefined ? {} : { epoch },
+        epoch === undefined ? "this process leads no more" : "this process leads from now on",
+      );
+    },
     lastAnswer: (lane) => answers.get(lane),
   };
 }

@@ -5,8 +5,10 @@ import { plan } from "../plan/plan.js";
 import type { Snapshot } from "../plan/snapshot.js";
 import type { Change, Lease, Store, Write } from "../store/port.js";
 import { execute } from "./execute.js";
+import { fenced } from "./fenced.js";
 import { Lanes } from "./lanes.js";
 import { LeaderWrites } from "./leader-writes.js";
+import { type LeaseTimes, ownStoreLease } from "./lease-times.js";
 import { leftOutWrites } from "./left-out-writes.js";
 import { LetterBox } from "./letter-box.js";
 import { observe } from "./observe.js";
@@ -15,12 +17,10 @@ import type { ControlPorts, ControlSettings } from "./ports.js";
 import { SoftState } from "./soft-state.js";
 import { Turns } from "./turns.js";
 
-const leaseMs = 30_000;
-const renewMs = 10_000;
-/** No effect begins when the lease ends before the effect's own deadline could. */
-const effectDeadlineMs = 15_000;
-/** The loop turns at least once in `renewMs`: when it did not for so long, the process stood still or its clock was set. */
+/** The loop turns whenever its lease is to be renewed: when it did not for so long, the process stood still or its clock was set. */
 const standstillMs = 30_000;
+/** The event by which one that ends well lets those that stand by know that the lease is free. */
+const resigned = "LeaderResigned";
 const laneWidth = 16;
 const laneDepth = 4_096;
 
@@ -34,10 +34,16 @@ export interface Reconciler {
   sweepSoon(): boolean;
   /** What the loop would decide upon at this moment; undefined when this process does not lead. */
   look(): Snapshot | undefined;
-  /** Whether this process leads, and when a pass ended last. */
-  status(): { readonly leading: boolean; readonly passedAt: number | undefined };
+  /** Whether this process leads, under which epoch, and when a pass ended last. */
+  status(): LoopStatus;
   /** Ends after the pass and the effects under way; what is not finished is taken up by whoever leads next. */
   stop(): Promise<void>;
+}
+
+export interface LoopStatus {
+  readonly leading: boolean;
+  readonly epoch?: string;
+  readonly passedAt: number | undefined;
 }
 
 /** Leads when it can, and then makes what is wanted true: observe, plan (by `decide`), commit, execute, again. */
@@ -49,6 +55,8 @@ export function startReconciler(ports: ControlPorts, settings: ControlSettings, 
 
 /** What lasts as long as one leadership. */
 interface Term {
+  /** Through which effects reach the outside: not beyond the lease. */
+  readonly ports: ControlPorts;
   readonly writes: LeaderWrites;
   readonly soft: SoftState;
   readonly letters: LetterBox;
@@ -70,17 +78,20 @@ class Loop implements Reconciler {
   private cancelTimer: () => void = () => {};
   private cancelRenewal: () => void = () => {};
   private unwatch: () => void = () => {};
+  private readonly times: LeaseTimes;
 
   constructor(
     private readonly ports: ControlPorts,
     private readonly settings: ControlSettings,
     private readonly decide: (snapshot: Snapshot) => Plan,
   ) {
+    this.times = settings.lease ?? ownStoreLease;
     this.turns = new Turns(ports.clock, () => this.turn());
   }
 
   start(): void {
     this.unwatch = this.ports.store.watch((change) => {
+      if (change.events.some(({ type }) => type === resigned)) this.standByUntil = 0;
       if (!isOf(change, this.committing)) this.wake();
     });
     this.wake();
@@ -96,18 +107,19 @@ class Loop implements Reconciler {
   }
 
   sweepSoon(): boolean {
-    if (this.term === undefined) return false;
+    if (this.term === undefined || !this.holdsLease()) return false;
     this.term.soft.makeDue(this.ports.clock.now(), this.settings.schedules.listHostsMs);
     this.wake();
     return true;
   }
 
   look(): Snapshot | undefined {
-    return this.term === undefined ? undefined : this.term.guard.seen(this.observe(this.term));
+    return this.term === undefined || !this.holdsLease() ? undefined : this.term.guard.seen(this.observe(this.term));
   }
 
-  status() {
-    return { leading: this.term !== undefined, passedAt: this.passedAt };
+  status(): LoopStatus {
+    const { lease, passedAt } = this;
+    return lease === undefined || !this.holdsLease() ? { leading: false, passedAt } : { leading: true, epoch: lease.epoch, passedAt };
   }
 
   async stop(): Promise<void> {
@@ -116,7 +128,19 @@ class Loop implements Reconciler {
     this.cancelRenewal();
     await this.turns.stop();
     await this.lanes.drain();
-    await this.ports.store.releaseLease(this.settings.holder);
+    await this.resign();
+  }
+
+  /** Lets go of the lease, and lets those know that stand by. */
+  private async resign(): Promise<void> {
+    const { clock, store } = this.ports;
+    const { holder } = this.settings;
+    const isLeader = this.term !== undefined;
+    this.depose();
+    await store.releaseLease(holder);
+    if (!isLeader) return;
+    const message = "it ends, and leaves the lead to whoever takes it";
+    await store.commit({ writes: [], events: [{ at: clock.now(), type: resigned, subject: { kind: "replica", name: holder }, message }] });
   }
 
   private async turn(): Promise<void> {
@@ -130,7 +154,8 @@ class Loop implements Reconciler {
 
   /** Takes or keeps the lease; a new term begins without soft state and with full grace for guests. */
   private async lead(): Promise<boolean> {
-    const { clock, store } = this.ports;
+    const { clock, observer, store } = this.ports;
+    const { ttlMs, renewMs, standByMs } = this.times;
     const now = clock.now();
     // Guests could not be heard while the process stood still, and times of another clock cannot be compared.
     const isSetBack = this.turnedAt !== undefined && now < this.turnedAt;
@@ -139,23 +164,23 @@ class Loop implements Reconciler {
     this.turnedAt = now;
     // A lease that lasts longer than any can comes of another time: nobody could take over before it ends.
     const leftMs = this.lease === undefined ? 0 : this.lease.expiresAt - now;
-    if (leftMs > leaseMs - renewMs && leftMs <= leaseMs) return true;
-    if (now < this.standByUntil && this.standByUntil - now <= renewMs) {
+    if (leftMs > ttlMs - renewMs && leftMs <= ttlMs) return true;
+    if (now < this.standByUntil && this.standByUntil - now <= standByMs) {
       // The timer that was to end this has gone off early when the clock was set back a little.
       this.wakeIn(this.standByUntil - now);
       return false;
     }
-    const lease = await store.acquireLease(this.settings.holder, leaseMs);
+    const lease = await store.acquireLease(this.settings.holder, ttlMs);
     if (lease === undefined) {
       this.depose();
-      this.standByUntil = now + renewMs;
-      this.wakeIn(renewMs);
+      this.standByUntil = now + standByMs;
+      this.wakeIn(standByMs);
       return false;
     }
     if (this.term === undefined || lease.epoch !== this.lease?.epoch) {
-      const writes = new LeaderWrites(store, lease.epoch, () => this.depose());
-      this.term = { writes, soft: new SoftState(), letters: new LetterBox(store, writes), guard: new PlanGuard(this.decide) };
+      this.term = this.newTerm(lease.epoch);
       this.listeningSince = clock.now();
+      observer.leads(lease.epoch);
     }
     this.lease = lease;
     this.standByUntil = 0;
@@ -164,7 +189,35 @@ class Loop implements Reconciler {
     return true;
   }
 
+  private newTerm(epoch: string): Term {
+    const { ports } = this;
+    // A write of a term before this one may be refused late.
+    const writes = new LeaderWrites(ports.store, epoch, () => {
+      if (this.lease?.epoch === epoch) this.depose();
+    });
+    const check = () => {
+      if (this.lease?.epoch === epoch && this.holdsLease(this.times.marginMs)) return;
+      throw new FireRunnerError("FR-NOT-LEADER", "the call was not made: this process leads no more, or its lease ends too soon", {
+        retryable: true,
+      });
+    };
+    const reaching = { ...ports, flintlock: fenced(ports.flintlock, check), forge: fenced(ports.forge, check) };
+    return {
+      ports: reaching,
+      writes,
+      soft: new SoftState(),
+      letters: new LetterBox(ports.store, writes),
+      guard: new PlanGuard(this.decide),
+    };
+  }
+
+  /** Whether nobody else may lead for so long. */
+  private holdsLease(forMs = 0): boolean {
+    return this.lease !== undefined && this.lease.expiresAt - this.ports.clock.now() > forMs;
+  }
+
   private depose(): void {
+    if (this.term !== undefined) this.ports.observer.leads(undefined);
     this.lease = undefined;
     this.term = undefined;
     this.lanes.clear();
@@ -223,10 +276,7 @@ class Loop implements Reconciler {
     if (this.term !== term) return;
     const beganAt = clock.now();
     try {
-      if (this.lease === undefined || this.lease.expiresAt - beganAt < effectDeadlineMs) {
-        throw new FireRunnerError("FR-NOT-LEADER", `effect ${key} was not begun: the lease ends too soon`, { retryable: true });
-      }
-      const execution = await execute(effect, { ports: this.ports, settings: this.settings, soft: term.soft, writes: term.writes });
+      const execution = await execute(effect, { ports: term.ports, settings: this.settings, soft: term.soft, writes: term.writes });
       await term.letters.succeeded(effect, clock.now());
       if (execution === "done") term.soft.succeed(key);
       else term.soft.fail(key, clock.now(), random.next());

@@ -170,6 +170,7 @@ export class World {
           effect: (effect, outcome) => this.note(`${effect.kind} ${JSON.stringify(effect)} ${outcome}`),
           fault: (error) => this.violate(`a pass failed: ${error.stack}`),
           foundByPolling: () => {},
+          leads: () => {},
         },
       },
       { owner, holder, schedules: { pollMs: 10_000, pollHealthyMs: 60_000, listHostsMs: 10_000, sweepMs: 60_000, settleMs: 5_000 } },

@@ -1,6 +1,7 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import { createForgeMetrics, type ForgeMetrics } from "./forge-metrics.js";
 import { createQueueMetrics, type QueueMetrics } from "./queue-metrics.js";
+import { createReplicaMetrics, type ReplicaMetrics } from "./replica-metrics.js";
 
 /** How many microVMs are in a phase of a pool. */
 export interface VmCount {
@@ -28,7 +29,7 @@ export interface UnmatchedCount {
 }
 
 /** What the service counts and measures; one instance per service, nothing is global. */
-export interface Metrics extends ForgeMetrics, QueueMetrics {
+export interface Metrics extends ForgeMetrics, QueueMetrics, ReplicaMetrics {
   /** `firerunner_jobs_total`: a job that the forge calls finished. */
   jobFinished(status: string): void;
   /** `firerunner_jobs_lost_total`: a job that the forge says runs, while its microVM is lost. */
@@ -140,6 +141,7 @@ export function createMetrics(): Metrics {
   return {
     ...createForgeMetrics(registry),
     ...createQueueMetrics(registry),
+    ...createReplicaMetrics(registry),
     jobFinished: (status) => jobs.inc({ status }),
     jobLost: (pool, policy) => lostJobs.inc({ pool, policy }),
     vmCreated: (durationS) => vmCreation.observe(durationS),

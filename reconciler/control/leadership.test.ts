@@ -1,0 +1,164 @@
+import { afterEach, describe, expect, it } from "vitest";
+import { FireRunnerError } from "../model/errors.js";
+import { ManualClock } from "../model/manual-clock.fixture.js";
+import { aHost } from "../plan/snapshot.fixture.js";
+import { createMemoryStore } from "../store/memory/memory-store.js";
+import type { Store } from "../store/port.js";
+import { fenced } from "./fenced.js";
+import { sharedStoreLease } from "./lease-times.js";
+import type { ControlPorts } from "./ports.js";
+import { type Reconciler, startReconciler } from "./reconciler.js";
+import { WorldRandom } from "./world-clock.fixture.js";
+
+const { ttlMs, renewMs, standByMs, marginMs } = sharedStoreLease;
+
+/** One replica on the store of all, and how its parts of the world can be taken away. */
+interface Replica {
+  readonly loop: Reconciler;
+  /** When it asked the host for its microVMs. */
+  readonly asked: number[];
+  readonly told: (string | undefined)[];
+  /** Whether it can reach the store. */
+  reaches: boolean;
+  /** While it stands still nothing calls it back. */
+  held: (() => void)[] | undefined;
+}
+
+const stops: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  await Promise.all(stops.splice(0).map((stop) => stop()));
+});
+
+async function fleetOf(count: number) {
+  const clock = new ManualClock();
+  const store = createMemoryStore({ clock, random: new WorldRandom(1) });
+  const value = { spec: aHost(), generation: 1, order: 0, declaredAt: clock.now() };
+  await store.commit({ writes: [{ kind: "host", key: value.spec.name, value, expect: "any" }] });
+  const replicas = Array.from({ length: count }, (_, index) => aReplica(store, clock, index));
+  await clock.advance(renewMs);
+  return { clock, store, replicas, leading: () => replicas.filter(({ loop }) => loop.status().leading) };
+}
+
+function aReplica(store: Store, clock: ManualClock, index: number): Replica {
+  const replica: Omit<Replica, "loop"> = { asked: [], told: [], reaches: true, held: undefined };
+  const later = (callback: () => void) => () => (replica.held === undefined ? callback() : void replica.held.push(callback));
+  const reached = async <T>(call: () => Promise<T>): Promise<T> => {
+    if (!replica.reaches) throw new FireRunnerError("FR-STORE", "out of reach", { retryable: true });
+    return call();
+  };
+  const ports = {
+    store: {
+      ...{ get: store.get.bind(store), list: store.list.bind(store) },
+      watch: (listener: Parameters<Store["watch"]>[0]) => store.watch((change) => later(() => replica.reaches && listener(change))()),
+      acquireLease: (holder: string, ms: number) => reached(() => store.acquireLease(holder, ms)),
+      releaseLease: (holder: string) => reached(() => store.releaseLease(holder)),
+      commit: (batch: Parameters<Store["commit"]>[0]) => reached(() => store.commit(batch)),
+    },
+    flintlock: {
+      async list() {
+        replica.asked.push(clock.now());
+        return [];
+      },
+      keepOnly() {},
+    },
+    forge: {},
+    guest: { lastHeardAt: () => undefined },
+    clock: { now: () => clock.now(), after: (ms: number, callback: () => void) => clock.after(ms, later(callback)) },
+    random: new WorldRandom(index + 2),
+    observer: { pass() {}, effect() {}, fault() {}, foundByPolling() {}, leads: (epoch: string | undefined) => replica.told.push(epoch) },
+  } as unknown as ControlPorts;
+  const schedules = { pollMs: 100, pollHealthyMs: 100, listHostsMs: 100, sweepMs: 60_000, settleMs: 5_000 };
+  const loop = startReconciler(ports, { owner: "test", holder: `replica-${index}`, schedules, lease: sharedStoreLease });
+  stops.push(async () => {
+    replica.reaches = true;
+    await loop.stop();
+  });
+  return Object.assign(replica, { loop });
+}
+
+describe("of several replicas on one store", () => {
+  it("one leads, and goes on leading", async () => {
+    const { clock, replicas, leading } = await fleetOf(3);
+    const [first] = leading();
+    await clock.advance(60_000);
+    expect(leading()).toEqual([first]);
+    expect(replicas.flatMap(({ told }) => told)).toHaveLength(1);
+  });
+
+  it("another one leads within five seconds of the leader's end without a word", async () => {
+    const { clock, leading } = await fleetOf(3);
+    for (let death = 0; death < 2; death += 1) {
+      const [dead] = leading();
+      // It may die right after it has renewed its lease.
+      if (dead !== undefined) dead.held = [];
+      await clock.advance(ttlMs + standByMs);
+      expect(leading()).toHaveLength(1);
+      expect(leading()).not.toContain(dead);
+    }
+    expect(ttlMs + standByMs).toBeLessThan(4_500);
+  });
+
+  it("the next one leads at once when the leader ends well, without waiting for its turn to ask", async () => {
+    const { clock, store, leading } = await fleetOf(3);
+    const [first] = leading();
+    const before = clock.now();
+    await first?.loop.stop();
+    await clock.advance(0);
+    await clock.advance(50);
+    expect(leading()).toHaveLength(1);
+    expect(clock.now() - before).toBeLessThan(standByMs);
+    expect(store.events({ after: 0, limit: 10 }).map(({ type }) => type)).toEqual(["LeaderResigned"]);
+  });
+
+  it("one that the store is out of reach of makes no more calls before another may lead, and says that it leads no more", async () => {
+    const { clock, replicas, leading } = await fleetOf(2);
+    const [cutOff] = leading();
+    if (cutOff === undefined) throw new Error("nobody leads");
+    cutOff.reaches = false;
+    const cutAt = clock.now();
+    await clock.advance(ttlMs + standByMs);
+    expect(Math.max(...cutOff.asked)).toBeLessThan(cutAt + ttlMs - marginMs + 1);
+    expect(cutOff.loop.look()).toBeUndefined();
+    expect(cutOff.loop.sweepSoon()).toBe(false);
+    expect(leading()).toEqual(replicas.filter((replica) => replica !== cutOff));
+    cutOff.reaches = true;
+    await clock.advance(10_000);
+    expect(cutOff.told.at(-1)).toBeUndefined();
+    expect(leading()).toHaveLength(1);
+  });
+
+  it("one that stood still for a minute, and goes on, asks nobody anything while another leads", async () => {
+    const { clock, leading } = await fleetOf(2);
+    const [frozen] = leading();
+    if (frozen === undefined) throw new Error("nobody leads");
+    frozen.held = [];
+    await clock.advance(60_000);
+    const [second] = leading();
+    const before = frozen.asked.length;
+    const held = frozen.held;
+    frozen.held = undefined;
+    for (const missed of held) missed();
+    await clock.advance(10_000);
+    expect(frozen.asked).toHaveLength(before);
+    expect(leading()).toEqual([second]);
+  });
+});
+
+it("a fenced port makes no call that its check refuses, and passes all others on as they are", async () => {
+  let mayCall = true;
+  const calls: unknown[] = [];
+  const port = {
+    name: "a",
+    async call(...args: number[]) {
+      calls.push([this.name, ...args]);
+      return args.length;
+    },
+  };
+  const through = fenced(port, () => {
+    if (!mayCall) throw new FireRunnerError("FR-NOT-LEADER", "too late");
+  });
+  expect(await through.call(1, 2)).toBe(2);
+  mayCall = false;
+  expect(() => through.call(3)).toThrow("too late");
+  expect([through.name, calls]).toEqual(["a", [["a", 1, 2]]]);
+});
