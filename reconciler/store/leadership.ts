@@ -16,7 +16,11 @@ export function checkClaim(holder: string, ttlMs: number): void {
   }
 }
 
-/** The lead with `holder`'s lease taken or renewed, or undefined while another holds it. */
+/**
+ * The lead with `holder`'s lease taken or renewed, or undefined while another holds it. A lease that lasts longer than the
+ * one that is asked for is of before the clock was set back, and counts as free: everybody asks for the same time. Should its
+ * holder live, it is deposed.
+ */
 export function claim(
   current: Leadership,
   holder: string,
@@ -27,7 +31,7 @@ export function claim(
   const { lease, takeovers } = current;
   const expiresAt = now + ttlMs;
   if (lease?.holder === holder) return { lease: { ...lease, expiresAt }, takeovers };
-  if (lease !== undefined && lease.expiresAt > now) return undefined;
+  if (lease !== undefined && lease.expiresAt > now && lease.expiresAt <= expiresAt) return undefined;
   // The random part tells apart two stores of which one was restored from a copy of the other.
   return { lease: { holder, epoch: `${takeovers + 1}-${random.hex(8)}`, expiresAt }, takeovers: takeovers + 1 };
 }
