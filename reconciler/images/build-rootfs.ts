@@ -41,6 +41,8 @@ const emptied = [
   "printf '127.0.0.1 localhost\\n::1 localhost ip6-localhost\\n' >etc/hosts",
 ];
 
+const devLinks = { fd: "/proc/self/fd", stdin: "fd/0", stdout: "fd/1", stderr: "fd/2" };
+
 /** Builds a root file system from Debian's packages and the files of `images/`, without a daemon and without network beyond the mirror. */
 export async function buildRootfs(options: RootfsBuildOptions): Promise<BuiltRootfs> {
   const { flavour, work, mirror, say } = options;
@@ -85,7 +87,11 @@ async function placeOwnFiles(root: string): Promise<void> {
     if (name.startsWith("fr-")) await symlink(`../../lib/firerunner/${name}`, join(bin, name));
   }
   await symlink("../lib/firerunner/init", join(root, "usr/sbin/init"));
+  await copyFile(recipe("rootfs/fstab"), join(folder, "fstab"));
   await writeFile(join(folder, "built-at"), `${sourceDate()}\n`);
+  // The kernel fills /dev with devices alone.
+  await mkdir(join(folder, "dev"));
+  for (const [name, target] of Object.entries(devLinks)) await symlink(target, join(folder, "dev", name));
 }
 
 async function placeRunner({ gitlabRunner, say }: RootfsBuildOptions, root: string): Promise<CarriedRunner> {
