@@ -32,6 +32,8 @@ export const identitySchema = z.strictObject({
   absent: z.boolean().optional(),
   /** When its microVM was confirmed gone: nothing can run on it any more. */
   vmGoneAt: timestampSchema.optional(),
+  /** Its microVM was gone before the forge was asked what the runner ran: that is asked before the runner is deleted. */
+  jobsUnread: z.boolean().optional(),
 });
 export type Identity = z.output<typeof identitySchema>;
 

@@ -1,3 +1,4 @@
+import { type Identity, parseRunnerDescription } from "../model/identity.js";
 import { isFinished, isRunning, type Job, jobKey, type WaitingReason } from "../model/job.js";
 import { isLeaving, type Microvm } from "../model/microvm.js";
 import { forgeGivesUpAt } from "../model/presence.js";
@@ -91,14 +92,22 @@ function hasPresence(draft: Draft, { pool, size }: Job): boolean {
 
 function joinMicrovms(draft: Draft, jobs: readonly Job[]): void {
   if (jobs.length === 0) return;
-  const byRunner = new Map([...draft.connections.keys()].map((name) => [name, new Map<number, string>()]));
-  for (const { connection, runnerId, vm } of draft.identities.values()) {
-    if (runnerId !== undefined) byRunner.get(connection)?.set(runnerId, vm);
+  const byRunner = new Map([...draft.connections.keys()].map((name) => [name, new Map<number, Identity>()]));
+  for (const identity of draft.identities.values()) {
+    if (identity.runnerId !== undefined) byRunner.get(identity.connection)?.set(identity.runnerId, identity);
   }
   for (const job of jobs) {
-    const vm = draft.microvms.get(byRunner.get(job.connection)?.get(job.runnerId ?? 0) ?? "");
+    const identity = byRunner.get(job.connection)?.get(job.runnerId ?? 0);
+    const vm = draft.microvms.get(identity?.vm ?? "");
     if (vm !== undefined) joinMicrovm(draft, job, vm);
+    else if (identity?.vmGoneAt !== undefined) joinGone(draft, job, identity);
   }
+}
+
+/** Its microVM was gone before anybody knew that it had the job. Without that certainty it may only not be found yet. */
+function joinGone(draft: Draft, { waitingReason: _reason, ...job }: Job, { vm, description }: Identity): void {
+  const pool = parseRunnerDescription(draft.snapshot.owner, description)?.pool ?? job.pool;
+  draft.putJob({ ...job, vm, ...(pool === undefined ? {} : { pool }) });
 }
 
 function joinMicrovm(draft: Draft, found: Job, vm: Microvm): void {

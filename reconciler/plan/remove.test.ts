@@ -147,7 +147,10 @@ describe("deleting on the host", () => {
   });
 
   it("ends with the record, its report, an event and the runner", () => {
-    const { vm, decided } = look(deleting({ absentAt: now - 10 }), leaving());
+    const { vm, decided } = look(
+      deleting({ absentAt: now - 10 }),
+      leaving({ pausedAt: now - 8_000, runningJobs: { count: 0, at: now - 2_000 } }),
+    );
     expect(vm).toBeUndefined();
     expect(decided.events.map(({ type }) => type)).toEqual(["MicrovmGone"]);
     expect(decided.decisions).toContainEqual({ kind: "guestReport", key: "vm-one", value: null });

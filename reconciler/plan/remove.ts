@@ -38,6 +38,11 @@ export function removeIdentities(draft: Draft): void {
   }
 }
 
+/** What a guest said goes with its microVM: also when the store was slow, and it was written down after that was gone. */
+export function dropReports(draft: Draft): void {
+  for (const name of draft.snapshot.guestReports.keys()) if (!draft.microvms.has(name)) draft.dropGuestReport(name);
+}
+
 /** Whether the guest may have been given a runner's token: only one that claimed can have been, while the runner is known. */
 export function mayHoldCredential(draft: Draft, vm: Microvm): boolean {
   return (vm.identity || draft.identities.has(vm.name)) && (vm.claimedAt !== undefined || draft.snapshot.guestReports.has(vm.name));
@@ -101,16 +106,21 @@ function isIdle(draft: Draft, identity: Identity, microvm?: Microvm): boolean {
     draft.begin({ kind: "pauseRunner", vm, connection, runnerId });
     return false;
   }
-  const settledAt = identity.pausedAt + draft.snapshot.schedules.settleMs;
-  if (!draft.reached(settledAt)) return false;
-  const answer = identity.runningJobs;
-  if (answer !== undefined && answer.at >= settledAt && answer.count === 0) return true;
+  if (!draft.reached(identity.pausedAt + draft.snapshot.schedules.settleMs)) return false;
+  const answer = settledAnswer(draft, identity);
+  if (answer?.count === 0) return true;
   const job = draft.jobs.get(microvm?.job ?? "");
   const againMs = job === undefined || isFinished(job.status) ? askAgainMs.over : askAgainMs.running;
-  if (answer === undefined || answer.at < settledAt || draft.reached(answer.at + againMs)) {
+  if (answer === undefined || draft.reached(answer.at + againMs)) {
     draft.begin({ kind: "readRunningJobs", vm, connection, runnerId });
   }
   return false;
+}
+
+/** What the forge said of the runner's jobs after it was paused and all that was on its way had settled. */
+function settledAnswer(draft: Draft, { pausedAt, runningJobs }: Identity): Identity["runningJobs"] {
+  const isSettled = pausedAt !== undefined && runningJobs !== undefined && runningJobs.at >= pausedAt + draft.snapshot.schedules.settleMs;
+  return isSettled ? runningJobs : undefined;
 }
 
 /**
@@ -146,7 +156,10 @@ function gone(draft: Draft, vm: Microvm): void {
   const fate = vm.failure === undefined ? (vm.job === undefined ? "without a job" : `after job ${vm.job}`) : `after ${vm.failure.code}`;
   draft.event("MicrovmGone", { kind: "microvm", name: vm.name }, `gone from ${vm.host} ${fate}`, vm.traceId);
   const identity = draft.identities.get(vm.name);
-  if (identity !== undefined) draft.putIdentity({ ...leave(draft, identity), vmGoneAt: draft.now });
+  if (identity === undefined) return;
+  // It may have had a job that nobody knew of yet, which the forge would wait for in vain.
+  const isUnread = vm.job === undefined && mayHoldCredential(draft, vm) && settledAnswer(draft, identity) === undefined;
+  draft.putIdentity({ ...leave(draft, identity), vmGoneAt: draft.now, ...(isUnread ? { jobsUnread: true } : {}) });
 }
 
 function removeIdentity(draft: Draft, identity: Identity): void {
@@ -155,7 +168,13 @@ function removeIdentity(draft: Draft, identity: Identity): void {
     draft.dropIdentity(identity.vm);
     return;
   }
-  if (identity.vmGoneAt === undefined && !isIdle(draft, identity)) return;
+  if (!mayBeDeleted(draft, identity)) return;
   const { vm, connection, runnerId } = identity;
   draft.begin(runnerId === undefined ? { kind: "findRunner", vm, connection } : { kind: "deleteRunner", vm, connection, runnerId });
+}
+
+/** Once its microVM is gone nothing can run on it: the forge is only asked whose job is lost, where that is not known. */
+function mayBeDeleted(draft: Draft, identity: Identity): boolean {
+  if (identity.vmGoneAt === undefined) return isIdle(draft, identity);
+  return identity.jobsUnread !== true || settledAnswer(draft, identity) !== undefined || isIdle(draft, identity);
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { GuestReport } from "../model/front-door.js";
+import type { Identity } from "../model/identity.js";
 import type { Job } from "../model/job.js";
 import type { Microvm } from "../model/microvm.js";
 import type { VmLoss } from "../model/vm-loss.js";
@@ -160,5 +161,51 @@ describe("a job whose microVM is lost", () => {
     expect(effects.map(({ kind }) => kind)).toContain("pauseRunner");
     expect(effects.map(({ kind }) => kind)).not.toContain("deleteOnHost");
     expect(applyPlan(snapshot, plan(snapshot)).microvms[0]).toMatchObject({ phase: "draining", failure: { code: "FR-GUEST-LOST" } });
+  });
+});
+
+describe("a microVM that is gone before it is known to have a job", () => {
+  const assigned = aVm({ phase: "assigned", identity: true, committedAt: now - 20_000, assignedAt: now - 15_000 });
+  const gone = { hosts: [aHostView(aHost(), [])] };
+  const pools = [{ spec: aPool({ onVmLoss: "cancel-and-retry" }), paused: false }];
+  /** What is known of the runner when its microVM is gone, and of the job that the forge then tells of. */
+  const next = (runner: Partial<Identity>, jobs: readonly Job[] = []) => {
+    const identities = [anIdentity({ state: "leaving", vmGoneAt: now - 9_000, jobsUnread: true, ...runner })];
+    return planUntilDone(aSnapshot({ ...gone, pools, jobs, identities })).rounds.flatMap(({ effects }) => effects);
+  };
+
+  it("has its runner paused, and asked for its job before it is deleted", () => {
+    const { after, rounds } = planUntilDone(aSnapshot({ ...gone, microvms: [assigned], identities: [anIdentity()] }));
+    expect(after.microvms).toEqual([]);
+    expect(after.identities).toMatchObject([{ state: "leaving", vmGoneAt: now, jobsUnread: true }]);
+    const runner = { vm: "vm-one", connection: "forge", runnerId: 100 };
+    expect(rounds.flatMap(({ effects }) => effects)).toEqual([{ kind: "pauseRunner", ...runner }]);
+    expect(next({ pausedAt: now - 4_999 })).toEqual([]);
+    expect(next({ pausedAt: now - 5_000 })).toEqual([{ kind: "readRunningJobs", ...runner }]);
+    const answered = { pausedAt: now - 8_000, runningJobs: { count: 1, at: now - 2_000 } };
+    expect(next(answered)).toEqual([{ kind: "deleteRunner", ...runner }]);
+  });
+
+  it("has its job followed as that of any other that is lost", () => {
+    const { vm: _vm, pool: _pool, size: _size, ...told } = running();
+    const answered = { pausedAt: now - 8_000, runningJobs: { count: 1, at: now - 2_000 } };
+    const identities = [anIdentity({ state: "leaving", vmGoneAt: now - 9_000, jobsUnread: true, ...answered })];
+    const { asked, job } = decide({ microvms: [], identities, jobs: [told] });
+    expect(asked).toEqual([{ kind: "confirmLoss", ...id }]);
+    expect(job).toMatchObject({ vm: "vm-one", pool: "pool", vmLoss: { code: "FR-VM-VANISHED", policy: "cancel-and-retry" } });
+  });
+
+  it("costs nothing where its guest never came up", () => {
+    const { claimedAt: _claimedAt, ...unclaimed } = { ...assigned, phase: "booting" as const };
+    const { after, rounds } = planUntilDone(aSnapshot({ ...gone, microvms: [unclaimed], identities: [anIdentity()] }));
+    expect(after.identities[0]?.jobsUnread).toBeUndefined();
+    expect(rounds.flatMap(({ effects }) => effects).map(({ kind }) => kind)).toEqual(["deleteRunner"]);
+  });
+
+  it("has no job made its own that runs on a runner whose microVM may only not be found yet", () => {
+    const { vm: _vm, ...told } = running();
+    const { asked, job } = decide({ microvms: [], identities: [anIdentity({ state: "leaving" })], jobs: [told] });
+    expect(asked).toEqual([]);
+    expect(job?.vm).toBeUndefined();
   });
 });
