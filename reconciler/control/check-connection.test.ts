@@ -1,13 +1,15 @@
 import { expect, it } from "vitest";
 import type { ForgePort, WebhookState } from "../forge/port.js";
 import { FireRunnerError } from "../model/errors.js";
-import { aConnection, now } from "../plan/snapshot.fixture.js";
+import type { Pool, PoolInput } from "../model/pool.js";
+import { aConnection, aPool, now } from "../plan/snapshot.fixture.js";
+import { SeededRandom } from "../simulator/seeded-random.js";
+import { VirtualClock } from "../simulator/virtual-clock.js";
 import { createMemoryStore } from "../store/memory/memory-store.js";
 import { execute } from "./execute.js";
 import { LeaderWrites } from "./leader-writes.js";
 import type { ControlPorts } from "./ports.js";
 import { SoftState } from "./soft-state.js";
-import { WorldClock, WorldRandom } from "./world-clock.fixture.js";
 
 type Webhook = ReturnType<typeof aConnection>["webhook"];
 const registering: Webhook = { register: true, secret: "env:SECRET" };
@@ -18,8 +20,8 @@ const refuse = (code: "FR-FORGE-UNAUTHORIZED" | "FR-FORGE-RATE-LIMITED") => asyn
 
 /** A connection that can be checked again and again, with other answers. */
 async function aCheck(publicUrl: string | undefined) {
-  const clock = new WorldClock(now);
-  const store = createMemoryStore({ clock, random: new WorldRandom(1) });
+  const clock = new VirtualClock(now);
+  const store = createMemoryStore({ clock, random: new SeededRandom(1) });
   const lease = await store.acquireLease("test", 60_000);
   const soft = new SoftState();
   const schedules = { pollMs: 1, pollHealthyMs: 1, listHostsMs: 1, sweepMs: 1, settleMs: 1 };
@@ -27,6 +29,10 @@ async function aCheck(publicUrl: string | undefined) {
     soft,
     events: () => store.events({ after: 0, limit: 100 }).map(({ type }) => type),
     condition: (type: string) => store.get("condition", `connection/forge/${type}`),
+    async declare(spec: Pool) {
+      const value = { spec, generation: 1, order: 0, declaredAt: now };
+      await store.commit({ writes: [{ kind: "pool", key: spec.name, value, expect: "any" }] });
+    },
     async run(answers: Partial<ForgePort>, webhook: Webhook = { register: false }) {
       const value = { spec: { ...aConnection(), webhook }, generation: 1, order: 0, declaredAt: now };
       await store.commit({ writes: [{ kind: "connection", key: "forge", value, expect: "any" }] });
@@ -58,6 +64,21 @@ it.each<[string, Partial<ForgePort>, object]>([
   expect(check.condition("Usable")?.value).toMatchObject(expected);
   expect(check.condition("WebhookRegistered")).toBeUndefined();
   expect(check.soft.forgeReads("forge").checked).toMatchObject({ at: now, spec: { name: "forge" } });
+});
+
+it("asks for what ends jobs only where a pool of the connection wants jobs of lost microVMs ended", async () => {
+  const check = await aCheck(reachable);
+  const asked: boolean[] = [];
+  const checkAccess: ForgePort["checkAccess"] = async (_connection, endsJobs) => {
+    asked.push(endsJobs);
+    return { ok: true, missing: [] };
+  };
+  const pools: Partial<PoolInput>[] = [{ connection: "other", onVmLoss: "cancel" }, { onVmLoss: "report" }, { onVmLoss: "cancel" }];
+  for (const pool of pools) {
+    await check.declare(aPool(pool));
+    await check.run({ checkAccess });
+  }
+  expect(asked).toEqual([false, false, true]);
 });
 
 it("tells of a token that is wrong, and that the call failed", async () => {

@@ -42,7 +42,10 @@ async function judged(judge: () => Promise<Judgement>): Promise<Judged> {
 }
 
 async function usable(connection: Connection, { ports }: ExecutionContext): Promise<Judgement> {
-  return judgeAccess(connection, await ports.forge.checkAccess(connection), ports.clock.now());
+  const endsJobs = ports.store
+    .list("pool")
+    .some(({ value: { spec } }) => spec.connection === connection.name && spec.onVmLoss !== "report");
+  return judgeAccess(connection, await ports.forge.checkAccess(connection, endsJobs), ports.clock.now());
 }
 
 function judgeAccess({ token }: Connection, { ok, missing, expiresAt }: AccessCheck, now: number): Judgement {

@@ -125,8 +125,11 @@ export interface ForgePort {
   /** The jobs that the runner runs right now; an unknown runner runs none. */
   runningJobs(connection: Connection, runnerId: number): Promise<readonly ForgeJob[]>;
   deleteRunner(connection: Connection, runnerId: number): Promise<"deleted" | "absent">;
-  /** Compares what the credential may do with what the service needs. A token that is refused altogether throws. */
-  checkAccess(connection: Connection): Promise<AccessCheck>;
+  /**
+   * Compares what the credential may do with what the service needs; `endsJobs` when jobs are to be cancelled and retried,
+   * which may need more. A token that is refused altogether throws.
+   */
+  checkAccess(connection: Connection, endsJobs: boolean): Promise<AccessCheck>;
   /** Makes sure that the forge calls `url` with the connection's webhook secrets. Found by its URL, so that none is made twice. */
   ensureWebhook(connection: Connection, url: string): Promise<WebhookState>;
   stop(): Promise<void>;

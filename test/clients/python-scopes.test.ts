@@ -17,7 +17,7 @@ describeWith("python", "python-gitlab and the embedded GitLab agree on", () => {
     const runners = await tokenWith(["create_runner", "manage_runner", "read_api"]);
     const own = runners.connection({ projectId });
     expect(await runners.python("ownToken")).toMatchObject({ active: true, revoked: false, expires_at: "2999-01-01" });
-    expect(await runners.forge.checkAccess(own)).toEqual({ ok: true, missing: [], expiresAt: Date.parse("2999-01-01") });
+    expect(await runners.forge.checkAccess(own, false)).toEqual({ ok: true, missing: [], expiresAt: Date.parse("2999-01-01") });
     const settings = { runner_type: "project_type", project_id: projectId, description: "firerunner/dev/p/vm-1", run_untagged: true };
     const { id } = await runners.python("createRunner", settings);
     expect(await runners.forge.findRunners(own, "firerunner/dev/")).toMatchObject([{ runnerId: id }]);
@@ -29,7 +29,7 @@ describeWith("python", "python-gitlab and the embedded GitLab agree on", () => {
 
     const reader = await tokenWith(["read_api"]);
     expect((await reader.refused("createRunner", settings))[0]).toBe(403);
-    const { ok, missing } = await reader.forge.checkAccess(own);
+    const { ok, missing } = await reader.forge.checkAccess(own, false);
     expect([ok, missing]).toEqual([false, [expect.stringContaining("create_runner"), expect.stringContaining("manage_runner")]]);
     expect((await speakers("glpat-of-nobody").refused("ownToken"))[0]).toBe(401);
   });

@@ -20,12 +20,14 @@ const scopes = [
   ["manage_runner", "pausing and deleting runners"],
   ["read_api", "reading jobs and listing runners"],
 ] as const;
+/** No lesser scope gives this. */
+const endingJobs = "the scope api, for cancelling and retrying jobs whose microVM is lost (onVmLoss)";
 
 /**
  * Asks GitLab for the token's scopes, and tries the one reading call that needs the role: the list of the scope's runners.
  * Tokens of other kinds and older versions do not tell their scopes: then only what the list shows is known.
  */
-export function checkAccess(gitlab: GitLabCalls, connection: Connection): Promise<AccessCheck> {
+export function checkAccess(gitlab: GitLabCalls, connection: Connection, endsJobs: boolean): Promise<AccessCheck> {
   return callGitLab(
     gitlab,
     connection,
@@ -33,7 +35,7 @@ export function checkAccess(gitlab: GitLabCalls, connection: Connection): Promis
     "listRunners",
     gitlab.limits.callMs,
     async (client, attempt) => {
-      const told = await readToken(client, attempt);
+      const told = await readToken(client, attempt, endsJobs);
       const role = await missingRole(client, connection);
       const missing = [...(told?.missing ?? []), ...(role === undefined ? [] : [role])];
       const expires = told?.expiresAt === undefined ? {} : { expiresAt: told.expiresAt };
@@ -44,7 +46,7 @@ export function checkAccess(gitlab: GitLabCalls, connection: Connection): Promis
   );
 }
 
-async function readToken(client: Client, attempt: Attempt) {
+async function readToken(client: Client, attempt: Attempt, endsJobs: boolean) {
   let body: unknown;
   try {
     ({ body } = await client.get("personal_access_tokens/self", {}));
@@ -58,8 +60,9 @@ async function readToken(client: Client, attempt: Attempt) {
   if (!parsed.success) throw unreadableError(attempt, "a token's scopes were expected");
   const { scopes: has, active, revoked, expires_at: expiresAt } = parsed.data;
   const ended = active === false || revoked === true ? ["a token that is active: this one was revoked or has expired"] : [];
-  const lacking = has.includes("api") ? [] : scopes.filter(([scope]) => !has.includes(scope));
-  return { missing: [...ended, ...lacking.map(([scope, use]) => `the scope ${scope}, for ${use}`)], expiresAt: timeOf(expiresAt) };
+  const lesser = scopes.filter(([scope]) => !has.includes(scope)).map(([scope, use]) => `the scope ${scope}, for ${use}`);
+  const lacking = has.includes("api") ? [] : [...lesser, ...(endsJobs ? [endingJobs] : [])];
+  return { missing: [...ended, ...lacking], expiresAt: timeOf(expiresAt) };
 }
 
 async function missingRole(client: Client, { scope }: Connection): Promise<string | undefined> {

@@ -25,7 +25,7 @@ it("goes by what GitLab tells: it keeps a fifth for what is hot, and never has t
 
   for (let n = 0; n < 16; n += 1) await read();
   expect(forge.budgets()).toEqual([{ connection: "wharf", left: 4 }]);
-  await expect(forge.checkAccess(connection)).rejects.toMatchObject(limited);
+  await expect(forge.checkAccess(connection, false)).rejects.toMatchObject(limited);
   for (let n = 0; n < 4; n += 1) expect(await read()).toMatchObject({ jobId: job.id });
   await expect(read()).rejects.toMatchObject(limited);
   expect(outcomes).toEqual(Array(20).fill("ok"));

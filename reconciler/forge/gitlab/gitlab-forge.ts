@@ -61,7 +61,7 @@ export function createGitLabForge(options: GitLabForgeOptions): GitLabForge {
     showRunner: (connection, runnerToken) => showRunner(gitlab, sender, connection, runnerToken),
     runningJobs: (connection, runnerId) => runningJobs(gitlab, connection, runnerId),
     deleteRunner: (connection, runnerId) => deleteRunner(gitlab, connection, runnerId),
-    checkAccess: (connection) => checkAccess(gitlab, connection),
+    checkAccess: (connection, endsJobs) => checkAccess(gitlab, connection, endsJobs),
     ensureWebhook: (connection, url) => webhooks.ensure(connection, url),
     budgets: () => lanes.budgets(),
     async stop() {
