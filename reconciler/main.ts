@@ -20,10 +20,12 @@ import { readReadiness } from "./readiness.js";
 import { createSecretResolver, type ResolveSecret } from "./secrets/resolve-secret.js";
 import { createShutdown, type Shutdown } from "./shutdown.js";
 import { openStateDir, type StateDir } from "./state-dir.js";
-import { adminTokenFile, adminUrlFile } from "./state-files.js";
+import { adminTokenFile, adminUrlFile, keyFile, storeFile } from "./state-files.js";
 import { stopLoop } from "./stop-loop.js";
 import type { Store } from "./store/port.js";
-import { createSealer } from "./store/sealer.js";
+import { createSealer, sealingKeyId } from "./store/sealer.js";
+import type { BackupNote } from "./store/sqlite/backup.js";
+import { isCopyable } from "./store/sqlite/sqlite-store.js";
 import { createLogger, type Logger } from "./telemetry/logger.js";
 import { createMetrics } from "./telemetry/metrics.js";
 import { watchQueues } from "./telemetry/watch-queues.js";
@@ -47,11 +49,6 @@ export interface RunningService {
   /** Takes nothing new, ends what is under way within bounded time, and closes the store. MicroVMs and jobs go on. */
   stop(): Promise<void>;
 }
-
-/** The key's file in the state directory. */
-const keyFile = "key";
-/** The embedded store's file there. */
-const storeFile = "store.db";
 
 /** How long each part may take to stop: the loop waits a little for calls under way, listeners for requests. */
 const deadlinesMs = { loop: 10_000, listener: 8_000, client: 5_000, store: 5_000 } as const;
@@ -150,6 +147,7 @@ async function build({ service, clock, random, logger, shutdown, resolveSecret }
       lastAnswer: (lane) => observer.lastAnswer(lane),
     },
     readiness: () => readReadiness({ store, clock, observer, leading: () => reconciler?.status().leading ?? false }),
+    copyStore: copierOf(store, { owner, keyId: sealingKeyId(key) }, clock, random),
     jobLog: (connection, projectId, jobId) => forge.jobLog(connection, projectId, jobId),
   });
   shutdown.add("the admin listener", deadlinesMs.listener, () => adminListener.stop());
@@ -188,6 +186,16 @@ function keyOf(service: Service, stateDir: StateDir, resolveSecret: ResolveSecre
     );
   }
   return stateDir.secret(keyFile, 32);
+}
+
+/** How the store is copied, beside itself: a backup goes to whoever asks for it. */
+function copierOf(store: Store, whose: Omit<BackupNote, "madeAt">, clock: Clock, random: Random): (() => string) | undefined {
+  if (!isCopyable(store)) return undefined;
+  return () => {
+    const path = `${store.path}.backup-${random.hex(6)}`;
+    store.copyTo(path, { ...whose, madeAt: clock.now() });
+    return path;
+  };
 }
 
 /** The embedded store that the service would open; others are not in a file. */

@@ -1,3 +1,7 @@
 /** The files in a state directory that others than the service look for. */
 export const adminTokenFile = "admin-token";
 export const adminUrlFile = "admin-url";
+
+/** The service's key, where none is named in the service file, and the embedded store there. */
+export const keyFile = "key";
+export const storeFile = "store.db";

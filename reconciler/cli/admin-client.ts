@@ -14,12 +14,12 @@ export interface AdminClient {
   /** Asks for something to go. */
   remove(path: string, by?: string): Promise<void>;
   text(path: string): Promise<string>;
-  /** What the service says about itself; unlike the others it also answers when it is not ready. */
+  bytes(path: string): Promise<Uint8Array>;
+  /** How the service finds what it depends on. */
   readiness(): Promise<Readiness>;
 }
 
 const readinessSchema = z.object({
-  ready: z.boolean(),
   checks: z.array(z.object({ name: z.string(), ok: z.boolean(), message: z.string().optional() })),
 });
 type Readiness = z.output<typeof readinessSchema>;
@@ -82,12 +82,9 @@ export function createAdminClient({ url, token }: ClientSettings): AdminClient {
     remove: async (path, by) => {
       await call("DELETE", path, undefined, by);
     },
+    bytes: async (path) => new Uint8Array(await (await call("GET", path)).arrayBuffer()),
     text: async (path) => (await call("GET", path)).text(),
-    async readiness() {
-      const response = await send("GET", "/ready");
-      if (response.status !== 503 && !response.ok) throw await refusal(response, url);
-      return readinessSchema.parse(await response.json());
-    },
+    readiness: async () => readinessSchema.parse(await read("/v1/checks")),
   };
 }
 

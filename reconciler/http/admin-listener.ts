@@ -10,6 +10,7 @@ import type { Declarations } from "./declarations.js";
 import { type RunningListener, startListener } from "./listener.js";
 import type { LoopView } from "./loop-view.js";
 import { createOperations } from "./operations.js";
+import { registerBackupRoutes } from "./routes/backup.js";
 import { registerConnectionRoutes } from "./routes/connections.js";
 import { registerDeadLetterRoutes } from "./routes/dead-letters.js";
 import { registerDeclaredRoutes } from "./routes/declared.js";
@@ -38,6 +39,8 @@ export interface AdminListenerOptions {
   readonly readiness: () => Promise<Readiness> | Readiness;
   /** The log of a job as its forge has it now; undefined when it has none. */
   readonly jobLog: (connection: Connection, projectId: number, jobId: number) => Promise<string | undefined>;
+  /** Writes a copy of the store into a new file and tells its path; undefined where the store is not in a file of its own. */
+  readonly copyStore?: (() => string) | undefined;
   readonly tlsIntervalMs?: number;
   readonly stopTimeoutMs?: number;
 }
@@ -62,6 +65,7 @@ export function startAdminListener(options: AdminListenerOptions): Promise<Runni
       registerJobRoutes(app, options);
       registerEventRoutes(app, options);
       registerDeadLetterRoutes(app, options);
+      registerBackupRoutes(app, options);
       registerPlanRoutes(app, options);
     },
   });
