@@ -234,7 +234,7 @@ echo '{"level":"error","msg":"Failed to process build"}'`;
     expect(fields(reconciler.of("done")[0]?.body)).toEqual({ exit_code: "0", reason: "finished" });
   });
 
-  test("asks version 2 of the metadata service for a token, shuts the way to it, and has the machine named", async () => {
+  test("asks version 2 of the metadata service for a token, shuts the way to it, tells of its boot and has the machine named", async () => {
     const { machine, listen, start } = world();
     machine.addCommand("gitlab-runner", gitlabRunner);
     machine.addCommand("fr-guest", `echo "$*" >>"${join(machine.directory, "helped")}"`);
@@ -243,14 +243,17 @@ echo '{"level":"error","msg":"Failed to process build"}'`;
       if (call !== "firerunner-boot") return undefined;
       return request.metadataToken === "a-token" ? { status: 200, body: bootText(request.origin) } : { status: 401 };
     });
+    writeFileSync(join(machine.directory, "stages"), "init 1.12\nnetwork 1.33\n");
     await start(reconciler, {
       FIRERUNNER_BOOT_FILE: "",
       FIRERUNNER_METADATA_URL: `${reconciler.url}/latest`,
       FIRERUNNER_WORK_DIR: join(machine.directory, "work"),
       FIRERUNNER_MACHINE_ID_FILE: join(machine.directory, "machine-id"),
+      FIRERUNNER_STAGES_FILE: join(machine.directory, "stages"),
     }).ended;
     expect(reconciler.of("token").map(({ path }) => path)).toEqual(["/latest/api/token"]);
     expect(reconciler.of("firerunner-boot")).toHaveLength(2);
+    expect(fields(reconciler.of("claim")[0]?.body).boot_stages).toMatch(/^init:1\.12,network:1\.33,claim:\d+\.\d\d$/);
     expect(machine.read("helped")).toBe("metadata off\nhostname fr-small-1\n");
     expect(fields(reconciler.of("done")[0]?.body)).toEqual({ exit_code: "0", reason: "finished" });
   });

@@ -13,6 +13,8 @@ export interface Claim {
   readonly bootId: string;
   readonly secretSha256: string;
   readonly address: string;
+  /** How far its boot was when, in milliseconds since its kernel began. */
+  readonly bootMs?: Readonly<Record<string, number>> | undefined;
 }
 
 /** Why a claim was refused: for the service's own log. A guest is told none of it. */
@@ -55,7 +57,8 @@ export async function claim(given: Claim, { store, clock, nonceOf }: ClaimContex
       if (report.fault !== undefined || report.done !== undefined) return undefined;
       return { ...report, fault: { at: clock.now(), code } };
     }
-    const bound = report ?? { vm: vm.name, bootId: given.bootId, secretSha256: given.secretSha256, claimedAt: clock.now() };
+    const { bootId, secretSha256, bootMs } = given;
+    const bound = report ?? { vm: vm.name, bootId, secretSha256, claimedAt: clock.now(), ...(bootMs === undefined ? {} : { bootMs }) };
     const order = orderFor(vm, bound, store.get("identity", vm.name)?.value);
     result = { outcome: "accepted", order, first: report === undefined, traceId: vm.traceId };
     return report === undefined ? bound : undefined;

@@ -43,7 +43,7 @@ async function call(method: "GET" | "POST", path: string, body?: string, headers
 
 const as = (secret: string, vm = "vm-a") => ({ authorization: `Bearer ${vm}:${secret}` });
 
-function claimBody(change: Partial<Record<"vm" | "nonce" | "boot_id" | "secret_sha256", string>> = {}): string {
+function claimBody(change: Partial<Record<"vm" | "nonce" | "boot_id" | "secret_sha256" | "boot_stages", string>> = {}): string {
   const fields = {
     vm: "vm-a",
     nonce: nonceOf(world.guest, change.vm ?? "vm-a"),
@@ -138,6 +138,20 @@ describe("the guest listener", () => {
     expect((await call("POST", "/guest/v1/claim", "x".repeat(5000))).status).toBe(413);
     const taken = await Promise.all(Array.from({ length: 5 }, () => call("POST", "/guest/v1/log", "x", session)));
     expect(taken.map(({ status }) => status).sort()).toEqual([200, 200, 200, 429, 429]);
+  });
+});
+
+describe("the stages of a boot", () => {
+  it("are kept with the claim in milliseconds, and are no part of it where a guest tells none", async () => {
+    await claim({ boot_stages: "init:1.12,network:1.33,claim:2" });
+    expect(world.store.get("guestReport", "vm-a")?.value.bootMs).toEqual({ init: 1120, network: 1330, claim: 2000 });
+  });
+
+  it("are refused in any other form, with the claim", async () => {
+    for (const boot_stages of ["init", "init:-1", "Init:1", "init:1,", `a:1${",a:1".repeat(8)}`, "init:1e9"]) {
+      expect((await claim({ boot_stages })).body).toContain("boot_stages is refused");
+    }
+    expect(world.store.get("guestReport", "vm-a")).toBeUndefined();
   });
 });
 

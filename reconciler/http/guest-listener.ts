@@ -39,6 +39,7 @@ const refuse = (status: number, message: string, retryAfterS?: number): Answer =
   text: `message=${message}\n`,
   ...(retryAfterS === undefined ? {} : { retryAfterS }),
 });
+const bootStages = /^[a-z]{1,16}:\d{1,6}(\.\d{1,3})?(,[a-z]{1,16}:\d{1,6}(\.\d{1,3})?){0,7}$/;
 const unknownSession = refuse(401, "the session is not known");
 
 /**
@@ -103,6 +104,7 @@ function registerCalls(scope: FastifyInstance, { guest, clock, ...options }: Gue
       bootId: form.field("boot_id", /^[\x21-\x7e]{1,128}$/, "1 to 128 visible characters"),
       secretSha256: form.field("secret_sha256", hexDigest, "64 hex digits"),
       address,
+      bootMs: bootMsOf(form.optional("boot_stages", bootStages, "up to 8 of NAME:SECONDS, with commas between them")),
     });
     if (result.outcome === "accepted") {
       if (result.first) logger.info({ vm, traceId: result.traceId, address, order: result.order }, "a guest claimed its microVM");
@@ -189,4 +191,11 @@ function answerNext(next: NextResult): Answer {
 function send(reply: FastifyReply, { status, text, retryAfterS }: Answer): FastifyReply {
   if (retryAfterS !== undefined) reply.header("retry-after", String(retryAfterS));
   return reply.code(status).header("content-type", "text/plain; charset=utf-8").header("cache-control", "no-store").send(text);
+}
+
+/** The stages of a boot in milliseconds, of what a guest sent: `init:1.12,network:1.33,claim:2.3`. */
+function bootMsOf(stages: string | undefined): Readonly<Record<string, number>> | undefined {
+  if (stages === undefined) return undefined;
+  const entries = stages.split(",").map((stage) => stage.split(":"));
+  return Object.fromEntries(entries.map(([name = "", seconds = ""]) => [name, Math.round(Number(seconds) * 1000)]));
 }

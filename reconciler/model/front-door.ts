@@ -41,6 +41,8 @@ export const guestReportSchema = z.strictObject({
   /** SHA-256 of the session secret, in hex: the secret itself never reaches the store. */
   secretSha256: z.string().regex(/^[0-9a-f]{64}$/),
   claimedAt: timestampSchema,
+  /** How far its boot was when, in milliseconds since its kernel began, by the guest's own clock: `init`, `network`, `claim`. */
+  bootMs: z.record(z.string(), z.int().nonnegative()).optional(),
   /** When the guest said that its runner has started and the configuration is no longer needed. */
   startedAt: timestampSchema.optional(),
   done: z

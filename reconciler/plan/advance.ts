@@ -126,7 +126,9 @@ function awaitClaim(draft: Draft, vm: Microvm): void {
 function claim(draft: Draft, vm: Microvm, report: GuestReport): Microvm {
   settleHost(draft, vm);
   const tookMs = report.claimedAt - vm.allocatedAt;
-  draft.event("MicrovmClaimed", { kind: "microvm", name: vm.name }, `its guest claimed after ${tookMs} ms`, vm.traceId);
+  const stages = Object.entries(report.bootMs ?? {}).map(([stage, ms]) => `${stage} ${ms} ms`);
+  const inGuest = stages.length === 0 ? "" : ` (in the guest: ${stages.join(", ")})`;
+  draft.event("MicrovmClaimed", { kind: "microvm", name: vm.name }, `its guest claimed after ${tookMs} ms${inGuest}`, vm.traceId);
   return draft.putMicrovm({ ...vm, phase: vm.phase === "busy" ? "busy" : "parked", claimedAt: report.claimedAt });
 }
 

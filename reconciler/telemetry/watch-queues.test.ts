@@ -49,6 +49,23 @@ describe("the metrics of queues", () => {
     expect(await lines("firerunner_vm_boot_duration_seconds_sum")).toEqual(['firerunner_vm_boot_duration_seconds_sum{pool="pool"} 3']);
   });
 
+  it("measure the stages of a guest's boot that are known, whatever else a guest tells", async () => {
+    const { put, lines } = await watched();
+    const report = {
+      vm: "vm-one",
+      bootId: "b",
+      secretSha256: "0".repeat(64),
+      claimedAt: 5_000,
+      bootMs: { init: 500, claim: 2_000, other: 1 },
+    };
+    await put({ kind: "guestReport", key: "vm-one", value: report });
+    await put({ kind: "microvm", key: "vm-one", value: aVm({ createSentAt: 2_000, claimedAt: 5_000 }) });
+    expect(await lines("firerunner_guest_boot_stage_seconds_sum")).toEqual([
+      'firerunner_guest_boot_stage_seconds_sum{stage="init"} 0.5',
+      'firerunner_guest_boot_stage_seconds_sum{stage="claim"} 2',
+    ]);
+  });
+
   it("tell how webhooks stand, and count runners that were left over", async () => {
     const { put, store, lines } = await watched();
     const value = {

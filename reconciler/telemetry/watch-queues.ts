@@ -3,6 +3,9 @@ import type { Kind, Records } from "../model/records.js";
 import type { Metrics } from "./metrics.js";
 import type { Queue } from "./queue-metrics.js";
 
+/** What the init and the agent of our images tell. */
+const knownStages: ReadonlySet<string> = new Set(["init", "network", "claim"]);
+
 /** What of a store these metrics are derived from. */
 export interface WatchedQueues {
   get<K extends Kind>(kind: K, key: string): { readonly value: Records[K] } | undefined;
@@ -38,6 +41,9 @@ export function watchQueues(store: WatchedQueues, metrics: Metrics, clock: Pick<
     else if (vm.claimedAt !== undefined && !claimed.has(key)) {
       claimed.add(key);
       metrics.vmBooted(vm.pool, (vm.claimedAt - (vm.createSentAt ?? vm.allocatedAt)) / 1000);
+      const bootMs = Object.entries(store.get("guestReport", key)?.value.bootMs ?? {});
+      // A guest says what it likes: only stages that are known become series.
+      for (const [stage, ms] of bootMs) if (knownStages.has(stage)) metrics.guestBooted(stage, ms / 1000);
     }
   }
 
