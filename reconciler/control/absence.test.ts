@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { isFinished } from "../model/job.js";
 import { aHost, aPool } from "../plan/snapshot.fixture.js";
-import { World } from "./world.fixture.js";
-import { calm } from "./world-dials.fixture.js";
-import type { WorldJob } from "./world-forge.fixture.js";
-import { checkAlways, checkAtEnd, isQuiet } from "./world-invariants.fixture.js";
+import { calm } from "../simulator/dials.js";
+import type { SimulatedJob } from "../simulator/forge-workings.js";
+import { checkAlways, checkAtEnd, isQuiet } from "../simulator/invariants.js";
+import { World } from "../simulator/world.js";
 
 const minute = 60_000;
 const awayMs = 20 * minute;
@@ -19,7 +19,7 @@ async function aWorld(seed: number, pool: Parameters<typeof aPool>[0] = {}): Pro
   return world;
 }
 
-async function running(world: World, ...durationsMs: readonly number[]): Promise<readonly WorldJob[]> {
+async function running(world: World, ...durationsMs: readonly number[]): Promise<readonly SimulatedJob[]> {
   const jobs = durationsMs.map((durationMs) => world.forge.push(["vm"], durationMs, "success"));
   await world.run(minute, () => jobs.every(({ status }) => status === "running"));
   expect(jobs.map(({ status }) => status)).toEqual(jobs.map(() => "running"));
@@ -27,7 +27,7 @@ async function running(world: World, ...durationsMs: readonly number[]): Promise
 }
 
 /** The microVM on which a job runs, as the service knows it. */
-function microvmOf(world: World, job: WorldJob) {
+function microvmOf(world: World, job: SimulatedJob) {
   const uid = [...world.guests.running].find(([, other]) => other === job)?.[0];
   return world.store.list("microvm").find(({ value }) => value.uid === uid)?.value;
 }
@@ -76,8 +76,7 @@ describe("a service that is away for twenty minutes", () => {
     [
       "because it was stopped",
       async (world) => {
-        await world.stop();
-        await world.run(awayMs);
+        await Promise.all([world.stop(), world.run(awayMs)]);
         world.start();
       },
     ],

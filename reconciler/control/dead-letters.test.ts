@@ -3,10 +3,10 @@ import type { DeadLetter } from "../model/dead-letter.js";
 import { FireRunnerError } from "../model/errors.js";
 import { plan } from "../plan/plan.js";
 import { aHost, aPool } from "../plan/snapshot.fixture.js";
-import { World } from "./world.fixture.js";
-import { calm } from "./world-dials.fixture.js";
-import { checkAlways, checkAtEnd, isQuiet } from "./world-invariants.fixture.js";
-import { refuseCalls } from "./world-trouble.fixture.js";
+import { calm } from "../simulator/dials.js";
+import { refuseCalls } from "../simulator/forge-trouble.fixture.js";
+import { checkAlways, checkAtEnd, isQuiet } from "../simulator/invariants.js";
+import { World } from "../simulator/world.js";
 
 const minute = 60_000;
 const hour = 60 * minute;

@@ -1,9 +1,9 @@
 import { expect, it } from "vitest";
 import { aHost, aPool } from "../plan/snapshot.fixture.js";
-import { World } from "./world.fixture.js";
-import { WorldRandom } from "./world-clock.fixture.js";
-import { calm } from "./world-dials.fixture.js";
-import type { WorldJob } from "./world-forge.fixture.js";
+import { calm } from "../simulator/dials.js";
+import type { SimulatedJob } from "../simulator/forge-workings.js";
+import { SeededRandom } from "../simulator/seeded-random.js";
+import { World } from "../simulator/world.js";
 
 const minute = 60_000;
 const pollMs = 10_000;
@@ -13,7 +13,7 @@ const median = (values: readonly number[]): number => values.toSorted((a, b) => 
 
 it("runs 150 jobs of 20 projects once each although 30 % of the webhooks are lost and 30 % come often, and those that were lost wait for one poll", async () => {
   const world = new World(7, () => {}, { ...calm, hookLost: 0.3, hookDoubled: 0.3 });
-  const random = new WorldRandom(77);
+  const random = new SeededRandom(77);
   await world.declare(
     Array.from({ length: 4 }, (_, n) =>
       aHost({
@@ -25,7 +25,7 @@ it("runs 150 jobs of 20 projects once each although 30 % of the webhooks are los
     [aPool({ maxMicrovms: 600 })],
   );
   world.start();
-  const pushed: WorldJob[] = [];
+  const pushed: SimulatedJob[] = [];
   for (let n = 0; n < 150; n += 1) {
     world.clock.after(random.between(5_000, minute), () => {
       pushed.push(

@@ -3,13 +3,14 @@ import type { ForgeJob, ForgePort, ForgeRunner } from "../forge/port.js";
 import { FireRunnerError } from "../model/errors.js";
 import type { Effect } from "../plan/effect.js";
 import { aConnection, aJob, anIdentity, aPool, aPresence, now } from "../plan/snapshot.fixture.js";
+import { SeededRandom } from "../simulator/seeded-random.js";
+import { VirtualClock } from "../simulator/virtual-clock.js";
 import { createMemoryStore } from "../store/memory/memory-store.js";
 import type { Write } from "../store/port.js";
 import { execute } from "./execute.js";
 import { LeaderWrites } from "./leader-writes.js";
 import type { ControlPorts } from "./ports.js";
 import { SoftState } from "./soft-state.js";
-import { WorldClock, WorldRandom } from "./world-clock.fixture.js";
 
 const told = (job: Partial<ForgeJob>): ForgeJob => ({
   ...{ projectId: 7, jobId: 1, name: "test", stage: "test", pipelineId: undefined, ref: undefined, status: "pending", tags: ["vm"] },
@@ -32,8 +33,8 @@ const unseal = (sealed: string): string => {
 
 /** Carries out one effect against a store with these records and a forge with these answers. */
 async function carryOut(effect: Effect, answers: Partial<ForgePort>, records: readonly Write[] = []) {
-  const clock = new WorldClock(now);
-  const store = createMemoryStore({ clock, random: new WorldRandom(1) });
+  const clock = new VirtualClock(now);
+  const store = createMemoryStore({ clock, random: new SeededRandom(1) });
   const lease = await store.acquireLease("test", 60_000);
   await store.commit({
     writes: [
@@ -56,7 +57,7 @@ async function carryOut(effect: Effect, answers: Partial<ForgePort>, records: re
     forge,
     clock,
     sealer: { seal: (text: string) => `sealed:${text}`, open: unseal },
-    random: new WorldRandom(2),
+    random: new SeededRandom(2),
   } as unknown as ControlPorts;
   const settings = { owner: "owner", holder: "test", schedules: { pollMs: 1, pollHealthyMs: 1, listHostsMs: 1, sweepMs: 1, settleMs: 1 } };
   const writes = new LeaderWrites(store, lease?.epoch ?? "", () => {});

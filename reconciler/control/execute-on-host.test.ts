@@ -4,12 +4,13 @@ import { FireRunnerError } from "../model/errors.js";
 import type { Microvm } from "../model/microvm.js";
 import type { Effect } from "../plan/effect.js";
 import { aHost, anImage, aVm, now } from "../plan/snapshot.fixture.js";
+import { SeededRandom } from "../simulator/seeded-random.js";
+import { VirtualClock } from "../simulator/virtual-clock.js";
 import { createMemoryStore } from "../store/memory/memory-store.js";
 import { execute } from "./execute.js";
 import { LeaderWrites } from "./leader-writes.js";
 import type { ControlPorts } from "./ports.js";
 import { SoftState } from "./soft-state.js";
-import { WorldClock, WorldRandom } from "./world-clock.fixture.js";
 
 const target = { vm: "vm-one", host: "host-a", uid: "uid-vm-one" };
 const checkGone: Effect = { kind: "checkGone", ...target };
@@ -27,8 +28,8 @@ async function carryOut(
   found: HostMicrovm | undefined,
   answer: "accepted" | "absent" | Error = "accepted",
 ) {
-  const clock = new WorldClock(now);
-  const store = createMemoryStore({ clock, random: new WorldRandom(1) });
+  const clock = new VirtualClock(now);
+  const store = createMemoryStore({ clock, random: new SeededRandom(1) });
   const lease = await store.acquireLease("test", 60_000);
   const deleting = aVm({ phase: "deleting", ...vm });
   const host = { spec: aHost(), generation: 1, order: 0, declaredAt: now };

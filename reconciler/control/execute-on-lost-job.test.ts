@@ -5,12 +5,13 @@ import { FireRunnerError } from "../model/errors.js";
 import type { Job } from "../model/job.js";
 import type { Effect } from "../plan/effect.js";
 import { aConnection, aJob, now } from "../plan/snapshot.fixture.js";
+import { SeededRandom } from "../simulator/seeded-random.js";
+import { VirtualClock } from "../simulator/virtual-clock.js";
 import { createMemoryStore } from "../store/memory/memory-store.js";
 import { execute } from "./execute.js";
 import { LeaderWrites } from "./leader-writes.js";
 import type { ControlPorts } from "./ports.js";
 import { SoftState } from "./soft-state.js";
-import { WorldClock, WorldRandom } from "./world-clock.fixture.js";
 
 const id = { connection: "forge", projectId: 7, jobId: 1 } as const;
 const loss = { at: now - 9_000, code: "FR-GUEST-LOST", message: "silence", policy: "cancel-and-retry" } as const;
@@ -29,8 +30,8 @@ const refusedKey = conditionKey({ subject: { kind: "connection", name: "forge" }
 
 /** A store with one job whose microVM was lost, and one effect after the other against a forge. */
 async function aLostJob(job: Job = lost()) {
-  const clock = new WorldClock(now);
-  const store = createMemoryStore({ clock, random: new WorldRandom(1) });
+  const clock = new VirtualClock(now);
+  const store = createMemoryStore({ clock, random: new SeededRandom(1) });
   const lease = await store.acquireLease("test", 60_000);
   const connection = { spec: aConnection(), generation: 1, order: 0, declaredAt: now };
   await store.commit({
@@ -43,7 +44,7 @@ async function aLostJob(job: Job = lost()) {
   const writes = new LeaderWrites(store, lease?.epoch ?? "", () => {});
   return {
     carryOut: (effect: Effect, answers: Partial<ForgePort>) => {
-      const ports = { store, forge: answers, clock, random: new WorldRandom(2) } as unknown as ControlPorts;
+      const ports = { store, forge: answers, clock, random: new SeededRandom(2) } as unknown as ControlPorts;
       return execute(effect, { ports, settings, soft: new SoftState(), writes });
     },
     job: () => store.get("job", "forge/7/1")?.value,

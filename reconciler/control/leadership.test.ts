@@ -2,13 +2,13 @@ import { afterEach, describe, expect, it } from "vitest";
 import { FireRunnerError } from "../model/errors.js";
 import { ManualClock } from "../model/manual-clock.fixture.js";
 import { aHost } from "../plan/snapshot.fixture.js";
+import { SeededRandom } from "../simulator/seeded-random.js";
 import { createMemoryStore } from "../store/memory/memory-store.js";
 import type { Store } from "../store/port.js";
 import { fenced } from "./fenced.js";
 import { sharedStoreLease } from "./lease-times.js";
 import type { ControlPorts } from "./ports.js";
 import { type Reconciler, startReconciler } from "./reconciler.js";
-import { WorldRandom } from "./world-clock.fixture.js";
 
 const { ttlMs, renewMs, standByMs, marginMs } = sharedStoreLease;
 
@@ -31,7 +31,7 @@ afterEach(async () => {
 
 async function fleetOf(count: number) {
   const clock = new ManualClock();
-  const store = createMemoryStore({ clock, random: new WorldRandom(1) });
+  const store = createMemoryStore({ clock, random: new SeededRandom(1) });
   const value = { spec: aHost(), generation: 1, order: 0, declaredAt: clock.now() };
   await store.commit({ writes: [{ kind: "host", key: value.spec.name, value, expect: "any" }] });
   const replicas = Array.from({ length: count }, (_, index) => aReplica(store, clock, index));
@@ -64,7 +64,7 @@ function aReplica(store: Store, clock: ManualClock, index: number): Replica {
     forge: {},
     guest: { lastHeardAt: () => undefined },
     clock: { now: () => clock.now(), after: (ms: number, callback: () => void) => clock.after(ms, later(callback)) },
-    random: new WorldRandom(index + 2),
+    random: new SeededRandom(index + 2),
     observer: { pass() {}, effect() {}, fault() {}, foundByPolling() {}, leads: (epoch: string | undefined) => replica.told.push(epoch) },
   } as unknown as ControlPorts;
   const schedules = { pollMs: 100, pollHealthyMs: 100, listHostsMs: 100, sweepMs: 60_000, settleMs: 5_000 };

@@ -3,12 +3,13 @@ import type { ActiveJobs, ForgeJob } from "../forge/port.js";
 import type { Job } from "../model/job.js";
 import type { Effect } from "../plan/effect.js";
 import { aConnection, aJob, now } from "../plan/snapshot.fixture.js";
+import { SeededRandom } from "../simulator/seeded-random.js";
+import { VirtualClock } from "../simulator/virtual-clock.js";
 import { createMemoryStore } from "../store/memory/memory-store.js";
 import { execute } from "./execute.js";
 import { LeaderWrites } from "./leader-writes.js";
 import type { ControlPorts } from "./ports.js";
 import { SoftState } from "./soft-state.js";
-import { WorldClock, WorldRandom } from "./world-clock.fixture.js";
 
 type Poll = Extract<Effect, { kind: "poll" }>;
 const all: Poll = { kind: "poll", connection: "forge" };
@@ -23,8 +24,8 @@ const told = (job: Partial<ForgeJob>): ForgeJob => ({
 
 /** A leader that polls a forge with these answers, and what it counts. */
 async function aLeader() {
-  const clock = new WorldClock(now);
-  const store = createMemoryStore({ clock, random: new WorldRandom(1) });
+  const clock = new VirtualClock(now);
+  const store = createMemoryStore({ clock, random: new SeededRandom(1) });
   const lease = await store.acquireLease("test", 60_000);
   const value = { spec: aConnection(), generation: 1, order: 0, declaredAt: now };
   await store.commit({ writes: [{ kind: "connection", key: "forge", value, expect: "any" }] });
@@ -62,7 +63,7 @@ async function aLeader() {
           found += count;
         },
       };
-      const ports = { store, forge, clock, observer, random: new WorldRandom(2) } as unknown as ControlPorts;
+      const ports = { store, forge, clock, observer, random: new SeededRandom(2) } as unknown as ControlPorts;
       await execute(effect, { ports, settings, soft, writes });
     },
   };

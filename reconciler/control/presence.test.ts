@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { aConnection, aHost, aPool } from "../plan/snapshot.fixture.js";
-import { World } from "./world.fixture.js";
-import { calm, type Dials } from "./world-dials.fixture.js";
-import { checkAlways, checkAtEnd, isQuiet } from "./world-invariants.fixture.js";
-import { checkPresences, isPresenceRunner } from "./world-presence.fixture.js";
+import { calm, type Dials } from "../simulator/dials.js";
+import { checkAlways, checkAtEnd, isQuiet } from "../simulator/invariants.js";
+import { checkPresences, isPresenceRunner } from "../simulator/presence-invariants.js";
+import { World } from "../simulator/world.js";
 
 const minute = 60_000;
 const hour = 60 * minute;

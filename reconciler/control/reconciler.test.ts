@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { aHost, aPool } from "../plan/snapshot.fixture.js";
-import { World } from "./world.fixture.js";
-import { calm, type Dials } from "./world-dials.fixture.js";
-import { checkAlways, checkAtEnd, isQuiet } from "./world-invariants.fixture.js";
+import { calm, type Dials } from "../simulator/dials.js";
+import { checkAlways, checkAtEnd, isQuiet } from "../simulator/invariants.js";
+import { World } from "../simulator/world.js";
 
 const minute = 60_000;
 

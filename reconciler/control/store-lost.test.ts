@@ -1,17 +1,17 @@
 import { describe, expect, it } from "vitest";
 import { aHost, aPool, aVm } from "../plan/snapshot.fixture.js";
-import { World } from "./world.fixture.js";
-import { calm } from "./world-dials.fixture.js";
-import type { WorldJob } from "./world-forge.fixture.js";
-import type { Machine } from "./world-hosts.fixture.js";
-import { checkAlways } from "./world-invariants.fixture.js";
-import { isPresenceRunner } from "./world-presence.fixture.js";
+import { calm } from "../simulator/dials.js";
+import type { SimulatedJob } from "../simulator/forge-workings.js";
+import { checkAlways } from "../simulator/invariants.js";
+import { isPresenceRunner } from "../simulator/presence-invariants.js";
+import type { Machine } from "../simulator/simulated-hosts.js";
+import { World } from "../simulator/world.js";
 
 const minute = 60_000;
 
 interface Fleet {
   readonly world: World;
-  readonly busy: readonly WorldJob[];
+  readonly busy: readonly SimulatedJob[];
   /** The machines by what they do at this moment. */
   readonly machines: Readonly<Record<"busy" | "parked" | "unclaimed", readonly Machine[]>>;
   /** What is somebody else's, and must be there for ever. */

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { FireRunnerError } from "../model/errors.js";
 import { aHost, aPool } from "../plan/snapshot.fixture.js";
-import { World } from "./world.fixture.js";
-import { calm, type Dials } from "./world-dials.fixture.js";
-import { checkAlways, checkAtEnd, isQuiet } from "./world-invariants.fixture.js";
-import { deleteProject, refuseCalls, setForgeClock } from "./world-trouble.fixture.js";
+import { calm, type Dials } from "../simulator/dials.js";
+import { deleteProject, refuseCalls, setForgeClock } from "../simulator/forge-trouble.fixture.js";
+import { checkAlways, checkAtEnd, isQuiet } from "../simulator/invariants.js";
+import { World } from "../simulator/world.js";
 
 const minute = 60_000;
 const hour = 60 * minute;
@@ -122,9 +122,10 @@ describe("a forge whose clock is another", () => {
 
 describe("a microVM that is lost over its job", () => {
   const lose = async (onVmLoss: "report" | "cancel" | "cancel-and-retry", dials: Partial<Dials> = {}) => {
-    const world = await aWorld({ onVmLoss }, dials);
+    const world = await aWorld({ onVmLoss });
     const job = world.forge.push(["vm"], 10 * minute, "success");
     await world.run(minute, () => job.status === "running");
+    Object.assign(world.dials, dials);
     for (const machine of world.hosts.machines.values()) world.guests.die(machine);
     return { world, job };
   };
@@ -158,7 +159,8 @@ describe("a microVM that is lost over its job", () => {
   it("has its job retried once although answers are lost and the service is killed over and over", async () => {
     const { world } = await lose("cancel-and-retry", { postAnswerLost: 0.7 });
     for (let n = 0; n < 8; n++) {
-      world.clock.after(minute + n * 15_000, () => {
+      // From when the loss is known on: whoever starts listens for a minute before it takes a guest for lost.
+      world.clock.after(70_000 + n * 15_000, () => {
         world.crash();
         world.start();
       });

@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
+import { VirtualClock } from "../simulator/virtual-clock.js";
 import { Turns } from "./turns.js";
-import { WorldClock } from "./world-clock.fixture.js";
 
 const soon = () => new Promise((resolve) => setImmediate(resolve));
 
 /** Turns that each take `tookMs` of the clock's time. */
 function turning(tookMs = 0) {
-  const clock = new WorldClock(1_000);
+  const clock = new VirtualClock(1_000);
   const began: number[] = [];
   let under = 0;
   const turns = new Turns(clock, async () => {

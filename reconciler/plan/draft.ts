@@ -97,7 +97,10 @@ export class Draft {
 
   dropMicrovm(name: string): void {
     this.drop("microvm", name, this.microvms);
-    if (this.snapshot.guestReports.has(name)) this.decisions.set(`guestReport:${name}`, { kind: "guestReport", key: name, value: null });
+  }
+
+  dropGuestReport(name: string): void {
+    this.decisions.set(`guestReport:${name}`, { kind: "guestReport", key: name, value: null });
   }
 
   dropIdentity(vm: string): void {

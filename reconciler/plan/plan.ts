@@ -14,7 +14,7 @@ import { adoptOrphans } from "./orphans.js";
 import { judgePools } from "./pool-conditions.js";
 import { choosePresences, tendPresences } from "./presence.js";
 import { replaceRedeclared } from "./redeclared.js";
-import { removeIdentities, removeMicrovms } from "./remove.js";
+import { dropReports, removeIdentities, removeMicrovms } from "./remove.js";
 import { sendEffects } from "./send.js";
 import type { Snapshot } from "./snapshot.js";
 import { retireStrays } from "./supply.js";
@@ -43,6 +43,7 @@ export function plan(snapshot: Snapshot): Plan {
   removeMicrovms(draft);
   meetDemand(draft);
   removeWhatGaveWay(draft);
+  dropReports(draft);
   removeIdentities(draft);
   // A presence runner keeps jobs from being given up: where the forge makes few runners it goes first.
   tendPresences(draft);

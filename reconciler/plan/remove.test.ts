@@ -220,3 +220,9 @@ describe("runners", () => {
     expect(plan(snapshot)).toMatchObject({ decisions: [], effects: [] });
   });
 });
+
+it("what a guest said goes with its microVM, also when it was written down after that was gone", () => {
+  const guestReports = new Map([["vm-gone", aReport({ vm: "vm-gone" })]]);
+  const { decisions } = plan(aSnapshot({ microvms: [aVm()], guestReports: new Map([["vm-one", aReport()], ...guestReports]) }));
+  expect(decisions.filter(({ kind }) => kind === "guestReport")).toEqual([{ kind: "guestReport", key: "vm-gone", value: null }]);
+});

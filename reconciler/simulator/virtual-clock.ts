@@ -1,18 +1,18 @@
-import type { Clock, Random } from "../model/clock.js";
+import type { Clock } from "../model/clock.js";
 
 interface Timer {
   readonly at: number;
   readonly order: number;
-  readonly callback: () => void;
+  /** Nothing once it was taken back. */
+  callback: (() => void) | undefined;
 }
 
 /** Time that moves only when it is told to, from one timer to the next; timers of one moment fire in the order in which they were set. */
-export class WorldClock implements Clock {
+export class VirtualClock implements Clock {
   private time: number;
   private order = 0;
   /** A binary heap: the next timer first. */
   private readonly heap: Timer[] = [];
-  private readonly cancelled = new Set<number>();
 
   constructor(beginAt: number) {
     this.time = beginAt;
@@ -23,9 +23,11 @@ export class WorldClock implements Clock {
   }
 
   after(delayMs: number, callback: () => void): () => void {
-    const order = this.order++;
-    this.push({ at: this.time + Math.max(Math.ceil(delayMs), 0), order, callback });
-    return () => this.cancelled.add(order);
+    const timer: Timer = { at: this.time + Math.max(Math.ceil(delayMs), 0), order: this.order++, callback };
+    this.push(timer);
+    return () => {
+      timer.callback = undefined;
+    };
   }
 
   sleep(delayMs: number): Promise<void> {
@@ -38,9 +40,10 @@ export class WorldClock implements Clock {
       const next = this.heap[0];
       if (next === undefined || next.at > until) return false;
       this.pop();
-      if (this.cancelled.delete(next.order)) continue;
+      const { callback } = next;
+      if (callback === undefined) continue;
       this.time = next.at;
-      next.callback();
+      callback();
       return true;
     }
   }
@@ -84,44 +87,4 @@ export class WorldClock implements Clock {
 function isBefore(a: Timer | undefined, b: Timer | undefined): boolean {
   if (a === undefined || b === undefined) return false;
   return a.at < b.at || (a.at === b.at && a.order < b.order);
-}
-
-/** Randomness that one number decides. */
-export class WorldRandom implements Random {
-  private state: number;
-
-  constructor(seed: number) {
-    this.state = seed >>> 0;
-  }
-
-  next(): number {
-    this.state = (this.state + 0x6d2b79f5) >>> 0;
-    let mixed = this.state;
-    mixed = Math.imul(mixed ^ (mixed >>> 15), mixed | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  }
-
-  hex(bytes: number): string {
-    let text = "";
-    while (text.length < 2 * bytes) {
-      text += Math.floor(this.next() * 2 ** 32)
-        .toString(16)
-        .padStart(8, "0");
-    }
-    return text.slice(0, 2 * bytes);
-  }
-
-  /** A whole number from `low` to `high`, both included. */
-  between(low: number, high: number): number {
-    return low + Math.floor(this.next() * (high - low + 1));
-  }
-
-  chance(probability: number): boolean {
-    return this.next() < probability;
-  }
-
-  pick<T>(items: readonly [T, ...T[]]): T {
-    return items[Math.floor(this.next() * items.length)] ?? items[0];
-  }
 }

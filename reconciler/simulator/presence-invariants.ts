@@ -1,9 +1,9 @@
 import { describesPresence, presenceClass } from "../model/presence.js";
-import type { World } from "./world.fixture.js";
-import type { WorldRunner } from "./world-forge.fixture.js";
+import type { SimulatedRunner } from "./forge-workings.js";
+import type { World } from "./world.js";
 
 /** Whether a runner is one that only stands for its class. */
-export const isPresenceRunner = ({ request }: WorldRunner): boolean => describesPresence(request.description);
+export const isPresenceRunner = ({ request }: SimulatedRunner): boolean => describesPresence(request.description);
 
 /** How many presence runners there are when no job waits: one for each pool that keeps microVMs ready. */
 export function lastingPresences({ store }: World): number {

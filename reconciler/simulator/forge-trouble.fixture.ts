@@ -1,11 +1,11 @@
 import type { ForgeJob, ForgePort } from "../forge/port.js";
 import type { Connection } from "../model/connection.js";
 import type { FireRunnerError } from "../model/errors.js";
-import type { WorldForge } from "./world-forge.fixture.js";
+import type { SimulatedForge } from "./simulated-forge.js";
 
 type Call = Exclude<keyof ForgePort, "stop">;
 
-const calls = (forge: WorldForge): Call[] =>
+const calls = (forge: SimulatedForge): Call[] =>
   Object.getOwnPropertyNames(Object.getPrototypeOf(forge)).filter((name): name is Call => isCall.has(name as Call));
 
 const isCall: ReadonlySet<Call> = new Set<Call>([
@@ -14,7 +14,7 @@ const isCall: ReadonlySet<Call> = new Set<Call>([
 ]);
 
 /** Has the forge refuse calls from here on: those for which `refusal` gives an error. */
-export function refuseCalls(forge: WorldForge, refusal: (call: Call) => FireRunnerError | undefined): void {
+export function refuseCalls(forge: SimulatedForge, refusal: (call: Call) => FireRunnerError | undefined): void {
   for (const call of calls(forge)) {
     const real = Reflect.get(forge, call) as (...args: unknown[]) => Promise<unknown>;
     Reflect.set(forge, call, async (...args: unknown[]) => {
@@ -26,7 +26,7 @@ export function refuseCalls(forge: WorldForge, refusal: (call: Call) => FireRunn
 }
 
 /** The forge's clock is so far ahead: every time that it tells of jobs is. */
-export function setForgeClock(forge: WorldForge, aheadMs: number): void {
+export function setForgeClock(forge: SimulatedForge, aheadMs: number): void {
   const skew = (at: number | undefined) => (at === undefined ? undefined : at + aheadMs);
   const skewed = (job: ForgeJob): ForgeJob => ({
     ...job,
@@ -48,10 +48,8 @@ export function setForgeClock(forge: WorldForge, aheadMs: number): void {
 }
 
 /** Its project is deleted: with it go its jobs, and the runners that were made in it. */
-export function deleteProject(forge: WorldForge): void {
-  for (const job of forge.jobs.values()) if (job.status === "running") job.status = "canceled";
-  forge.jobs.clear();
-  forge.runners.clear();
+export function deleteProject(forge: SimulatedForge): void {
+  forge.clear();
   // Who asks for it by itself is told that it has no jobs; of the scope it is no part any more.
   const ofScope = forge.activeJobs;
   forge.activeJobs = async (_connection?: Connection, projectId?: number) => {

@@ -2,8 +2,9 @@ import type { CreateRequest, FlintlockPort, HostMicrovm } from "../flintlock/por
 import { FireRunnerError } from "../model/errors.js";
 import type { Host } from "../model/host.js";
 import type { Microvm } from "../model/microvm.js";
-import type { WorldClock, WorldRandom } from "./world-clock.fixture.js";
-import type { Dials } from "./world-dials.fixture.js";
+import type { FaultBoard } from "./dials.js";
+import type { SeededRandom } from "./seeded-random.js";
+import type { VirtualClock } from "./virtual-clock.js";
 
 /** A microVM as it really stands on a simulated host. */
 export interface Machine {
@@ -19,18 +20,22 @@ export interface Machine {
 }
 
 const unreachableAfterMs = 10_000;
+const pullMs = 30_000;
 
 /** Flintlock hosts with their habits: asynchronous, one worker each, answers and Deletes that get lost, Deletes that are late. */
-export class WorldHosts implements FlintlockPort {
+export class SimulatedHosts implements FlintlockPort {
   readonly machines = new Map<string, Machine>();
+  /** How many microVMs were made and are gone. */
+  lifecycles = 0;
   private readonly workers = new Map<string, Promise<void>>();
   private readonly downUntil = new Map<string, number>();
+  private readonly wedgedUntil = new Map<string, number>();
   private uids = 0;
 
   constructor(
-    private readonly clock: WorldClock,
-    private readonly random: WorldRandom,
-    private readonly dials: Dials,
+    private readonly clock: VirtualClock,
+    private readonly random: SeededRandom,
+    private readonly faults: FaultBoard,
     private readonly events: {
       readonly booted: (machine: Machine) => void;
       readonly deleting: (machine: Machine) => void;
@@ -44,19 +49,25 @@ export class WorldHosts implements FlintlockPort {
     this.downUntil.set(host, this.clock.now() + forMs);
   }
 
+  /** Every List of the host fails for so long, as after a name with `/` in it; other calls are answered. */
+  wedge(host: string, forMs: number): void {
+    this.wedgedUntil.set(host, this.clock.now() + forMs);
+  }
+
   /** The host's machine is gone with all that ran on it; it does not answer until `returnsAt`, and is empty then. */
   destroy(host: string, returnsAt: number): void {
     this.downUntil.set(host, returnsAt);
     for (const machine of [...this.machines.values()].filter((candidate) => candidate.host === host)) {
       this.events.destroyed(machine);
       this.machines.delete(machine.uid);
+      this.lifecycles += 1;
     }
     this.events.changed();
   }
 
   async create({ host, microvm, namespace, metadata }: CreateRequest): Promise<HostMicrovm> {
     await this.travel(host);
-    if (this.random.chance(this.dials.hostRefuses)) throw new FireRunnerError("FR-FLINTLOCK-REJECTED", "simulated refusal");
+    if (this.faults.strikes("hostRefuses")) throw new FireRunnerError("FR-FLINTLOCK-REJECTED", "simulated refusal");
     const uid = `UID${String(++this.uids).padStart(6, "0")}`;
     const machine: Machine = {
       host: host.name,
@@ -71,7 +82,7 @@ export class WorldHosts implements FlintlockPort {
     this.machines.set(uid, machine);
     this.events.changed();
     this.work(host.name, () => this.boot(machine));
-    if (this.random.chance(this.dials.createAnswerLost)) await this.loseAnswer("Create");
+    if (this.faults.strikes("createAnswerLost")) await this.loseAnswer("Create");
     await this.answer(host);
     return shown(machine);
   }
@@ -92,19 +103,22 @@ export class WorldHosts implements FlintlockPort {
       return "absent";
     }
     this.events.deleting(machine);
-    const isLost = machine.state === "pending" && this.random.chance(this.dials.deleteLost);
+    const isLost = machine.state === "pending" && this.faults.strikes("deleteLost");
     machine.state = "deleting";
     if (!isLost) {
-      const lateMs = this.random.chance(this.dials.deleteLate) ? 20_000 : 0;
+      const lateMs = this.faults.strikes("deleteLate") ? 20_000 : 0;
       this.clock.after(lateMs, () => this.work(host.name, () => this.remove(machine)));
     }
-    if (this.random.chance(this.dials.deleteAnswerLost)) await this.loseAnswer("Delete");
+    if (this.faults.strikes("deleteAnswerLost")) await this.loseAnswer("Delete");
     await this.answer(host);
     return "accepted";
   }
 
   async list(host: Host, namespace: string): Promise<readonly HostMicrovm[]> {
     await this.travel(host);
+    if (this.faults.strikes("listFails") || this.isWedged(host.name)) {
+      throw new FireRunnerError("FR-FLINTLOCK-UNKNOWN", "simulated: the list met what is being removed", { retryable: true });
+    }
     const found = [...this.machines.values()].filter((machine) => machine.host === host.name && machine.namespace === namespace).map(shown);
     await this.answer(host);
     return found;
@@ -119,9 +133,10 @@ export class WorldHosts implements FlintlockPort {
   }
 
   private async boot(machine: Machine): Promise<void> {
+    if (this.faults.strikes("pullSlow")) await this.clock.sleep(pullMs);
     await this.clock.sleep(this.random.between(200, 1_500));
     if (!this.machines.has(machine.uid)) return;
-    if (this.random.chance(this.dials.createFails)) {
+    if (this.faults.strikes("createFails")) {
       machine.retry = 11;
       machine.state = "failed";
       return;
@@ -135,14 +150,14 @@ export class WorldHosts implements FlintlockPort {
   private async remove(machine: Machine): Promise<void> {
     await this.clock.sleep(this.random.between(50, 800));
     machine.on = false;
-    this.machines.delete(machine.uid);
+    if (this.machines.delete(machine.uid)) this.lifecycles += 1;
     this.events.changed();
   }
 
   private async travel(host: Host): Promise<void> {
-    await this.clock.sleep(this.random.between(1, 20));
+    await this.clock.sleep(this.faults.strikes("hostSlow") ? this.random.between(1_000, 8_000) : this.random.between(1, 20));
     if (this.isDown(host.name)) await this.loseAnswer("a call");
-    if (this.random.chance(this.dials.hostFails)) {
+    if (this.faults.strikes("hostFails")) {
       throw new FireRunnerError("FR-FLINTLOCK-UNKNOWN", "simulated trouble of the host", { retryable: true });
     }
   }
@@ -155,6 +170,10 @@ export class WorldHosts implements FlintlockPort {
   private async loseAnswer(what: string): Promise<never> {
     await this.clock.sleep(unreachableAfterMs);
     throw new FireRunnerError("FR-HOST-UNREACHABLE", `simulated: ${what} was not answered`, { retryable: true });
+  }
+
+  private isWedged(host: string): boolean {
+    return (this.wedgedUntil.get(host) ?? 0) > this.clock.now();
   }
 
   private isDown(host: string): boolean {
