@@ -56,7 +56,7 @@ export const presenceClass = ({ pool, size }: Presence): string => classKey({ po
  * asked for a job within two hours (`Ci::StuckBuilds::DropPendingService`, `Ci::Runner#match_build_if_online?`). It looks
  * once an hour, so this is the earliest time.
  */
-export const givesUpAfterMs = 3_600_000;
+const givesUpAfterMs = 3_600_000;
 
 /** When the forge may give up a job that waits since `queuedAt`, unless a presence runner stands for its class. */
 export const forgeGivesUpAt = (job: { readonly queuedAt: number }): number => job.queuedAt + givesUpAfterMs;
