@@ -1,5 +1,13 @@
 import { defineConfig } from "vitest/config";
 
+const images = {
+  globalSetup: ["test/images/global-setup.ts"],
+  // A kernel that was not built before takes minutes, and so do microVMs by the dozen.
+  testTimeout: 1_800_000,
+  hookTimeout: 60_000,
+  fileParallelism: false,
+};
+
 /**
  * `unit` sits beside the code and needs nothing; `e2e` starts processes and listeners; `pulumi` runs the real Pulumi on the
  * packed package; `clients` lets programs of others speak with the embedded GitLab and runner; `long` is run by hand.
@@ -38,17 +46,8 @@ export default defineConfig({
           maxWorkers: 2,
         },
       },
-      {
-        test: {
-          name: "images",
-          include: ["test/images/**/*.test.ts"],
-          globalSetup: ["test/images/global-setup.ts"],
-          // A kernel that was not built before takes minutes.
-          testTimeout: 1_500_000,
-          hookTimeout: 60_000,
-          fileParallelism: false,
-        },
-      },
+      { test: { ...images, name: "images", include: ["test/images/**/*.test.ts"], exclude: ["**/*.long.test.ts"] } },
+      { test: { ...images, name: "images-long", include: ["test/images/**/*.long.test.ts"] } },
       { test: { name: "long", include: ["test/long/**/*.test.ts"], testTimeout: 1_800_000, hookTimeout: 60_000, fileParallelism: false } },
     ],
   },

@@ -23,4 +23,5 @@ step("10,000 seeds of the simulated world", () => {
 for (const { version, node } of otherNodes())
   step(`all suites on Node ${version}`, () => testUnder(node, ["--project", "unit", "--project", "e2e"]));
 step("long suites", () => testUnder(process.execPath, ["--project", "long", "--passWithNoTests"]));
+step("many microVMs, and guests that die", () => testUnder(process.execPath, ["--project", "images-long"]));
 process.exitCode = failures === 0 ? 0 : 1;

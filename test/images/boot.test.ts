@@ -5,7 +5,6 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { buildImage } from "../../reconciler/images/build-image.js";
 import { checkImages } from "../../reconciler/images/check-image.js";
 import { pushImage } from "../../reconciler/images/push-image.js";
-import { until } from "../e2e/until.fixture.js";
 import { describeImages, type ImagesWorld, sharedStore, startImagesWorld } from "./images-world.fixture.js";
 import { machineState } from "./machine-state.fixture.js";
 import { type Registry, startRegistry } from "./registry.fixture.js";
@@ -80,12 +79,7 @@ describeImages("images from nothing to a job", () => {
     expect(jobs.get("fails")?.status, lastWords()).toBe("failed");
     expect(await logOf("fails")).toContain("exit status 7");
 
-    const service = world.world;
-    const gone = async () => {
-      const { vms, runners, addresses } = await service.leftovers();
-      return vms === 0 && runners === 0 && addresses === 0;
-    };
-    await until("the microVMs of both jobs are gone", gone, { deadlineMs: 120_000, everyMs: 250, tell: lastWords });
+    await world.nothingLeft();
     await world.stop();
     world = undefined;
     expect(machineState(directory)).toEqual(before);

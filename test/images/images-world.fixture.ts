@@ -8,6 +8,7 @@ import { qemuDrivers } from "../../reconciler/cli/dev/vm-drivers.js";
 import { type DevWorld, startDevWorld } from "../../reconciler/cli/dev/world.js";
 import { ImageStore } from "../../reconciler/images/image-store.js";
 import type { FireRunnerError } from "../../reconciler/model/errors.js";
+import type { PoolInput } from "../../reconciler/model/pool.js";
 import { createLogger } from "../../reconciler/telemetry/logger.js";
 import { until } from "../e2e/until.fixture.js";
 import { type MachineState, machineState } from "./machine-state.fixture.js";
@@ -28,20 +29,34 @@ export interface ImagesWorld {
   push(name: string, files: Readonly<Record<string, string>>): Promise<Pushed>;
   /** Waits until all jobs of a pipeline are over and returns them by name. */
   jobsWhenOver(pushed: Pushed): Promise<ReadonlyMap<string, PipelineJob>>;
+  /** The events that the service told of so far. */
+  events(): readonly ToldEvent[];
+  /** Waits until no microVM, runner or address is left but those of warm microVMs. */
+  nothingLeft(): Promise<void>;
   /** What consoles, service and hosts said, for whoever wonders. */
   lastWords(): string;
   stop(): Promise<void>;
 }
 
 export interface ImagesWorldOptions {
+  /** References, or what was built into the shared store. */
   readonly kernel: string;
   readonly rootfs: string;
+  readonly pool?: Partial<PoolInput>;
+}
+
+/** What the service wrote of an event. */
+export interface ToldEvent {
+  readonly event: string;
+  readonly microvm?: string;
+  readonly job?: string;
+  readonly message: string;
 }
 
 /** Translated code is slow, and slower beside other tests. */
-const jobsDeadlineMs = 240_000;
+const jobsDeadlineMs = 600_000;
 
-export async function startImagesWorld({ kernel, rootfs }: ImagesWorldOptions): Promise<ImagesWorld> {
+export async function startImagesWorld({ kernel, rootfs, pool }: ImagesWorldOptions): Promise<ImagesWorld> {
   const directory = realpathSync(mkdtempSync(join(tmpdir(), "firerunner-images-")));
   const before = machineState(directory);
   const log: string[] = [];
@@ -60,7 +75,13 @@ export async function startImagesWorld({ kernel, rootfs }: ImagesWorldOptions): 
   const lastWords = () => [...faults.map(String), ...log.slice(-40), ...consoles()].join("\n");
   try {
     const logger = createLogger({ level: "info", env: {}, destination: { write: (line) => void log.push(line) } });
-    const world = await startDevWorld({ directory: join(directory, "world"), drivers, logger, onFault: (error) => faults.push(error) });
+    const world = await startDevWorld({
+      directory: join(directory, "world"),
+      drivers,
+      logger,
+      pool,
+      onFault: (error) => faults.push(error),
+    });
     const client = createGitLabClient(world.state.gitlab);
     return {
       directory,
@@ -85,6 +106,14 @@ export async function startImagesWorld({ kernel, rootfs }: ImagesWorldOptions): 
           },
           { deadlineMs: jobsDeadlineMs, everyMs: 250, tell: lastWords },
         ),
+      events: () => log.map((line) => JSON.parse(line) as ToldEvent).filter(({ event }) => event !== undefined),
+      async nothingLeft() {
+        const gone = async () => {
+          const { vms, runners, addresses } = await world.leftovers();
+          return vms === 0 && runners === 0 && addresses === 0;
+        };
+        await until("the microVMs are gone", gone, { deadlineMs: jobsDeadlineMs, everyMs: 250, tell: lastWords });
+      },
       async stop() {
         await world.stop();
         rmSync(directory, { recursive: true, force: true });

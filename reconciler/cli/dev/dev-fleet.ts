@@ -1,5 +1,6 @@
 import type { FleetInput } from "../../model/fleet.js";
 import type { ImageInput } from "../../model/image.js";
+import type { PoolInput } from "../../model/pool.js";
 
 export interface DevFleetOptions {
   readonly gitlabUrl: string;
@@ -9,6 +10,8 @@ export interface DevFleetOptions {
   readonly hosts: readonly string[];
   /** What their microVMs boot. */
   readonly image: Pick<ImageInput, "kernel" | "rootfs">;
+  /** What of the pool is to be otherwise. */
+  readonly pool?: Partial<PoolInput> | undefined;
 }
 
 /** What the development world declares: hosts on loopback, one connection, one pool of two sizes with a warm microVM. */
@@ -43,6 +46,7 @@ export function devFleet(options: DevFleetOptions): FleetInput {
         size: "small",
         minIdle: 1,
         maxMicrovms: 6,
+        ...options.pool,
       },
     ],
   };

@@ -7,6 +7,7 @@ import type { EmbeddedHost } from "../../embedded/host/start-embedded-host.js";
 import { type RunningService, startService } from "../../main.js";
 import { systemClock } from "../../model/clock.js";
 import type { FireRunnerError } from "../../model/errors.js";
+import type { PoolInput } from "../../model/pool.js";
 import { serviceSchema } from "../../model/service.js";
 import type { Logger } from "../../telemetry/logger.js";
 import { devFleet } from "./dev-fleet.js";
@@ -35,12 +36,15 @@ export interface DevWorldOptions {
   readonly logger: Logger;
   /** Faults of its hosts. */
   readonly faults?: HostFaults | undefined;
+  /** What of its pool is to be otherwise. */
+  readonly pool?: Partial<PoolInput> | undefined;
   /** Told why a host failed to build or remove a microVM. */
   readonly onFault?: (error: FireRunnerError) => void;
 }
 
 /** Starts the world; rejects, with all of it ended again, when a part of it cannot be started. */
-export async function startDevWorld({ directory, drivers, logger, faults, onFault }: DevWorldOptions): Promise<DevWorld> {
+export async function startDevWorld(given: DevWorldOptions): Promise<DevWorld> {
+  const { directory, drivers, logger, faults, onFault } = given;
   takeDevDirectory(directory);
   const stops: (() => Promise<unknown>)[] = [];
   const stop = async () => {
@@ -64,7 +68,7 @@ export async function startDevWorld({ directory, drivers, logger, faults, onFaul
     });
     stops.push(() => gitlab.stop());
     const secret = randomBytes(24).toString("hex");
-    const service = await startDevService(directory, drivers, gitlab, hosts, secret, logger);
+    const service = await startDevService(given, gitlab, hosts, secret, logger);
     stops.push(() => service.stop());
     const state: DevState = {
       pid: process.pid,
@@ -82,8 +86,7 @@ export async function startDevWorld({ directory, drivers, logger, faults, onFaul
 }
 
 async function startDevService(
-  directory: string,
-  drivers: VmDrivers,
+  { directory, drivers, pool }: DevWorldOptions,
   gitlab: EmbeddedGitLab,
   hosts: readonly EmbeddedHost[],
   secret: string,
@@ -102,6 +105,7 @@ async function startDevService(
     webhookSecretFile: write("webhook-secret", secret),
     hosts: hosts.map((host) => host.address),
     image: drivers.image,
+    pool,
   });
   const service = serviceSchema.parse({
     owner: "dev",
