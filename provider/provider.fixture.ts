@@ -46,6 +46,7 @@ export async function startAdminWorld(clock: Clock = systemClock): Promise<Admin
       return { checks };
     },
     jobLog: async () => undefined,
+    replicas: () => [],
   });
   const lines: string[] = [];
   const { signal } = new AbortController();

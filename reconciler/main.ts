@@ -1,4 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
+import { hostname } from "node:os";
+import { ownStoreLease, sharedStoreLease } from "./control/lease-times.js";
 import type { ControlSettings } from "./control/ports.js";
 import { systemRandom } from "./control/random.js";
 import { type Reconciler, startReconciler } from "./control/reconciler.js";
@@ -9,6 +11,7 @@ import { startAdminListener } from "./http/admin-listener.js";
 import { createDeclarations, type Declarations } from "./http/declarations.js";
 import { startGuestListener } from "./http/guest-listener.js";
 import { startPublicListener } from "./http/public-listener.js";
+import { joinReplicas } from "./join-replicas.js";
 import { createLoopObserver, logEvents } from "./loop-observer.js";
 import { type Clock, type Random, systemClock } from "./model/clock.js";
 import { FireRunnerError } from "./model/errors.js";
@@ -132,6 +135,16 @@ async function build({ service, clock, random, logger, shutdown, resolveSecret }
   const observer = createLoopObserver({ store, logger, metrics });
   // The admin API answers before the loop begins: until then, and after it, nobody leads.
   let reconciler: Reconciler | undefined;
+  let adminUrl = listeners.admin.url ?? "";
+  let isEnding = false;
+  const settings = controlSettings(service, random);
+  const replicas = joinReplicas({
+    ...{ store, clock, key, name: settings.holder, guest, metrics },
+    adminUrl: () => adminUrl,
+    loop: () => reconciler,
+  });
+  const { board, relay, standing } = replicas;
+  shutdown.add("the notes to other replicas", deadlinesMs.store, () => board.stop());
   const adminListener = await startAdminListener({
     listener: listeners.admin,
     store,
@@ -146,14 +159,18 @@ async function build({ service, clock, random, logger, shutdown, resolveSecret }
       sweepSoon: () => reconciler?.sweepSoon() ?? false,
       lastAnswer: (lane) => observer.lastAnswer(lane),
     },
-    readiness: () => readReadiness({ store, clock, observer, leading: () => reconciler?.status().leading ?? false }),
+    readiness: () => readReadiness({ store, clock, observer, standing, leader: () => board.leader()?.name, isEnding: () => isEnding }),
+    replicas: () => board.replicas(),
+    relay,
     copyStore: copierOf(store, { owner, keyId: sealingKeyId(key) }, clock, random),
     jobLog: (connection, projectId, jobId) => forge.jobLog(connection, projectId, jobId),
   });
   shutdown.add("the admin listener", deadlinesMs.listener, () => adminListener.stop());
 
-  const ports = { store, sealer, flintlock, forge, guest, clock, random, observer };
-  const loop = startReconciler(ports, controlSettings(service, random));
+  adminUrl ||= adminListener.url;
+
+  const ports = { store, sealer, flintlock, forge, guest: replicas.guest, clock, random, observer: replicas.telling(observer) };
+  const loop = startReconciler(ports, settings);
   shutdown.add("the loop", deadlinesMs.loop, () => stopLoop(clock, loop, [forge, flintlock]));
   reconciler = loop;
 
@@ -164,7 +181,7 @@ async function build({ service, clock, random, logger, shutdown, resolveSecret }
     logger,
     metrics,
     resolveSecret,
-    pollSoon: (connection) => loop.pollSoon(connection),
+    pollSoon: (connection) => (loop.status().leading ? loop.pollSoon(connection) : board.wantPoll(connection)),
   });
   shutdown.add("the public listener", deadlinesMs.listener, () => publicListener.stop());
 
@@ -172,7 +189,14 @@ async function build({ service, clock, random, logger, shutdown, resolveSecret }
   stateDir.write(adminUrlFile, `${urls.admin}\n`);
   const where = service.admin.token === undefined ? `in ${stateDir.path(adminTokenFile)}` : "the one that was given";
   logger.info({ owner, urls }, `FireRunner is up; the admin API's token is ${where}`);
-  return { urls, adminToken, store, stop: () => shutdown.run() };
+  return {
+    ...{ urls, adminToken, store },
+    async stop() {
+      isEnding = true;
+      if (service.drainS > 0) await new Promise<void>((resolve) => clock.after(service.drainS * 1000, resolve));
+      await shutdown.run();
+    },
+  };
 }
 
 /** A new key for an old store would make its secrets unreadable and its microVMs strangers: that is refused. */
@@ -221,11 +245,12 @@ async function applyFleetFile(path: string, declarations: Declarations, logger: 
   logger.info({ fleetFile: path, changed }, "the fleet file is applied");
 }
 
-function controlSettings({ owner, schedules, listeners }: Service, random: Random): ControlSettings {
+function controlSettings({ owner, schedules, listeners, store }: Service, random: Random): ControlSettings {
   const { pollS, pollHealthyS, listHostsS, sweepS, settleS } = schedules;
   return {
     owner,
-    holder: `${owner}-${random.hex(8)}`,
+    holder: `${hostname()}-${random.hex(4)}`,
+    lease: store.kind === "redis" ? sharedStoreLease : ownStoreLease,
     publicUrl: listeners.public.url,
     schedules: {
       pollMs: pollS * 1000,

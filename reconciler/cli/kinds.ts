@@ -1,4 +1,5 @@
 import type { HostStatus } from "../http/host-status.js";
+import type { ShownReplica } from "../http/routes/replicas.js";
 import type { Connection } from "../model/connection.js";
 import type { Declared } from "../model/declared.js";
 import type { Event } from "../model/event.js";
@@ -216,8 +217,24 @@ const events: ShownKind<Event> = {
   ],
 };
 
+const replicas: ShownKind<ShownReplica> = {
+  name: "replica",
+  path: "/v1/replicas",
+  columns: [
+    { title: "NAME", cell: ({ name, isThis }) => (isThis ? `${name} (answers)` : name) },
+    { title: "ROLE", cell: ({ epoch }) => (epoch === undefined ? "stands by" : { text: "leads", colour: "green" }) },
+    { title: "EPOCH", cell: ({ epoch }) => epoch ?? none },
+    { title: "BEHIND", cell: ({ behind }) => (behind === 0 ? "0" : { text: String(behind), colour: "yellow" }) },
+    { title: "HEARD", cell: ({ toldAt }, { now }) => duration(now - toldAt) },
+    { title: "UP", cell: ({ startedAt }, { now }) => duration(now - startedAt) },
+    { title: "VERSION", cell: ({ version }) => version },
+    { title: "ADMIN", cell: ({ adminUrl }) => adminUrl },
+    { title: "REVISION", wide: true, cell: ({ revision }) => String(revision) },
+  ],
+};
+
 /** Every kind that can be shown. What the admin API answers for a kind's path has that kind's form. */
-const shownKinds = [hosts, images, connections, pools, microvms, jobs, events] as readonly ShownKind[];
+const shownKinds = [hosts, images, connections, pools, microvms, jobs, events, replicas] as readonly ShownKind[];
 
 /** The kind that a word means: `job`, `jobs`, `vm`, `vms`. */
 export function kindOf(word: string): ShownKind {

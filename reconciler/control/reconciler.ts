@@ -177,12 +177,15 @@ class Loop implements Reconciler {
       this.wakeIn(standByMs);
       return false;
     }
-    if (this.term === undefined || lease.epoch !== this.lease?.epoch) {
+    const isNew = this.term === undefined || lease.epoch !== this.lease?.epoch;
+    if (isNew) {
       this.term = this.newTerm(lease.epoch);
       this.listeningSince = clock.now();
-      observer.leads(lease.epoch);
     }
+    // While the lease had run out, guests may have been heard by others that could not tell of it.
+    if (leftMs <= 0) this.listeningSince = clock.now();
     this.lease = lease;
+    if (isNew) observer.leads(lease.epoch);
     this.standByUntil = 0;
     this.cancelRenewal();
     this.cancelRenewal = clock.after(renewMs, () => this.wake());
@@ -217,10 +220,11 @@ class Loop implements Reconciler {
   }
 
   private depose(): void {
-    if (this.term !== undefined) this.ports.observer.leads(undefined);
+    const led = this.term !== undefined;
     this.lease = undefined;
     this.term = undefined;
     this.lanes.clear();
+    if (led) this.ports.observer.leads(undefined);
   }
 
   private async pass(): Promise<void> {

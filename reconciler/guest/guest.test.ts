@@ -284,6 +284,53 @@ describe("reports and the leader", () => {
   });
 });
 
+describe("at one of several replicas", () => {
+  /** A store that shows what another replica committed only after the next commit has settled here. */
+  async function behind() {
+    const { store, sealer, clock } = world;
+    let isBehind = false;
+    const here: typeof store = {
+      ...wrapped(world),
+      get: (kind, key) => (isBehind ? undefined : store.get(kind, key)),
+      async commit(batch) {
+        isBehind = false;
+        return store.commit(batch);
+      },
+    };
+    const guest = createGuest({ store: here, sealer, clock, key: serviceKey, owner: "acme", url: () => "http://h:1" });
+    return { guest, lag: () => (isBehind = true) };
+  }
+
+  it("a session is known that was begun at another one a moment ago", async () => {
+    const { store, sealer, clock } = world;
+    await world.session();
+    let isClaimKnown = false;
+    const here: typeof store = {
+      ...wrapped(world),
+      get: (kind, key) => (kind === "guestReport" && !isClaimKnown ? undefined : store.get(kind, key)),
+      async commit(batch) {
+        isClaimKnown = true;
+        return store.commit(batch);
+      },
+    };
+    const guest = createGuest({ store: here, sealer, clock, key: serviceKey, owner: "acme", url: () => "http://h:1" });
+    expect(guest.authenticate("vm-a", secretOf("a"))).toBeUndefined();
+    expect(await guest.recognise("vm-a", secretOf("a"))).toMatchObject({ vm: "vm-a" });
+    expect([...guest.heard()]).toEqual([["vm-a", clock.now()]]);
+    // Who is known to have another secret is refused without asking the store again.
+    expect(await guest.recognise("vm-a", secretOf("b"))).toBeUndefined();
+    expect(await guest.recognise("vm-x", secretOf("a"))).toBeUndefined();
+    guest.stop();
+  });
+
+  it("a microVM may be claimed that was decided on a moment ago", async () => {
+    const { guest, lag } = await behind();
+    lag();
+    expect(await guest.claim(world.claimOf())).toMatchObject({ outcome: "accepted" });
+    guest.stop();
+  });
+});
+
 /** The world's store as an object whose methods a test may replace. */
 function wrapped({ store }: GuestWorld): GuestWorld["store"] {
   return {

@@ -50,6 +50,14 @@ export interface Guest extends GuestPort {
   claim(claim: Claim): Promise<ClaimResult>;
   /** The session of a secret; undefined when it is not the one that claimed the microVM. */
   authenticate(vm: string, secret: string): Session | undefined;
+  /** As `authenticate`, when its claim may have been made at another replica a moment ago. Rejects with `FR-STORE`. */
+  recognise(vm: string, secret: string): Promise<Session | undefined>;
+  /** Whether the store is within reach: while it is not, nobody is refused for what is not known here. */
+  isLevel(): boolean;
+  /** When each guest was heard by this process. */
+  heard(): Iterable<readonly [string, number]>;
+  /** Settles when what a configuration rests on survives the loss of a machine of the store; rejects with `FR-STORE`. */
+  settled(): Promise<void>;
   /** Answers as soon as there is something to do other than wait, and `park` after `waitMs`. */
   next(session: Session, waitMs: number, signal?: AbortSignal): Promise<NextResult>;
   /** The same answer as often as it is asked for, until the guest has said that its runner started. */
@@ -62,6 +70,9 @@ export interface Guest extends GuestPort {
   /** Ends every wait and holds no more calls. What the loop needs goes on working. */
   stop(): void;
 }
+
+/** Why a claim is refused here that may be known at another replica already. */
+const notYetKnown: ReadonlySet<string> = new Set(["unknown-microvm", "not-awaited"]);
 
 /** Writes guests' reports, and nothing else, by compare-and-set. */
 export function createGuest(options: GuestOptions): Guest {
@@ -93,6 +104,9 @@ export function createGuest(options: GuestOptions): Guest {
     return known;
   }
 
+  /** A commit settles when all before it can be read here, also one that changes nothing. */
+  const catchUp = (): Promise<unknown> => store.commit({ writes: [] });
+
   /** The context is the one under which the token was sealed when the runner was made. */
   const tokenOf = ({ vm, sealedToken }: ReadyIdentity): string => sealer.open(sealedToken, `identity/${vm}`);
 
@@ -110,13 +124,27 @@ export function createGuest(options: GuestOptions): Guest {
       return mark === undefined ? undefined : { vm: mark.vm, pool: mark.pool, connection: mark.connection, size: mark.size };
     },
     lastHeardAt: sessions.lastHeardAt,
+    heard: sessions.heard,
+    isLevel: () => store.ready().current,
+    settled: () => store.settled(),
 
     async claim(given) {
-      const result = await claim(given, { store, clock, nonceOf });
+      let result = await claim(given, { store, clock, nonceOf });
+      if (result.outcome === "refused" && notYetKnown.has(result.reason)) {
+        await catchUp();
+        result = await claim(given, { store, clock, nonceOf });
+      }
       if (result.outcome === "accepted") sessions.hear(given.vm);
       return result;
     },
     authenticate: sessions.authenticate,
+    async recognise(vm, secret) {
+      const session = sessions.authenticate(vm, secret);
+      const isDecided = session !== undefined || store.get("microvm", vm) === undefined || store.get("guestReport", vm) !== undefined;
+      if (isDecided) return session;
+      await catchUp();
+      return sessions.authenticate(vm, secret);
+    },
     async next(session, waitMs, signal) {
       const until = clock.now() + waitMs;
       for (;;) {

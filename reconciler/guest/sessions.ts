@@ -25,6 +25,8 @@ export interface Sessions {
   current(session: Session): SessionState | undefined;
   hear(vm: string): void;
   lastHeardAt(vm: string): number | undefined;
+  /** When each guest was heard last. */
+  heard(): Iterable<readonly [string, number]>;
   /** Counts the logs that a microVM's guest sent; false when it sent enough. */
   admitsLog(vm: string): boolean;
   forget(vm: string): void;
@@ -59,6 +61,7 @@ export function createSessions(store: Pick<Store, "get">, clock: Pick<Clock, "no
     current,
     hear,
     lastHeardAt: (vm) => heard.get(vm)?.at,
+    heard: () => [...heard].map(([vm, { at }]) => [vm, at] as const),
     admitsLog(vm) {
       const entry = heard.get(vm);
       if (entry === undefined || entry.logs >= logsPerMicrovm) return false;

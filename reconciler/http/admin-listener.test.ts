@@ -34,6 +34,7 @@ beforeEach(async () => {
     token,
     loop: aLoop(),
     readiness: () => readiness,
+    replicas: () => [],
     jobLog: () => jobLog(),
   });
 });

@@ -7,6 +7,7 @@ import type { Store } from "../store/port.js";
 import type { Logger } from "../telemetry/logger.js";
 import type { Metrics } from "../telemetry/metrics.js";
 import type { Declarations } from "./declarations.js";
+import type { LeaderRelay } from "./leader-relay.js";
 import { type RunningListener, startListener } from "./listener.js";
 import type { LoopView } from "./loop-view.js";
 import { createOperations } from "./operations.js";
@@ -22,6 +23,7 @@ import { registerJobRoutes } from "./routes/jobs.js";
 import { registerMicrovmRoutes } from "./routes/microvms.js";
 import { registerOperationRoutes } from "./routes/operations.js";
 import { registerPlanRoutes } from "./routes/plan.js";
+import { registerReplicaRoutes, type ShownReplica } from "./routes/replicas.js";
 import { sameSecret } from "./same-secret.js";
 
 export interface AdminListenerOptions {
@@ -39,6 +41,10 @@ export interface AdminListenerOptions {
   readonly readiness: () => Promise<Readiness> | Readiness;
   /** The log of a job as its forge has it now; undefined when it has none. */
   readonly jobLog: (connection: Connection, projectId: number, jobId: number) => Promise<string | undefined>;
+  /** The processes on this store, this one included. */
+  readonly replicas: () => readonly ShownReplica[];
+  /** The way to the one that leads; nobody is asked in this one's place when left out. */
+  readonly relay?: LeaderRelay;
   /** Writes a copy of the store into a new file and tells its path; undefined where the store is not in a file of its own. */
   readonly copyStore?: (() => string) | undefined;
   readonly tlsIntervalMs?: number;
@@ -54,7 +60,8 @@ export function startAdminListener(options: AdminListenerOptions): Promise<Runni
     name: "admin",
     bodyLimitBytes: 8 * 1_048_576,
     register(app) {
-      requireToken(app, options.token);
+      requireToken(app, options);
+      options.relay?.register(app);
       registerHealthRoutes(app, options);
       registerDeclaredRoutes(app, options);
       registerFleetRoutes(app, options);
@@ -67,15 +74,17 @@ export function startAdminListener(options: AdminListenerOptions): Promise<Runni
       registerDeadLetterRoutes(app, options);
       registerBackupRoutes(app, options);
       registerPlanRoutes(app, options);
+      registerReplicaRoutes(app, options);
     },
   });
 }
 
-function requireToken(app: FastifyInstance, token: string): void {
+function requireToken(app: FastifyInstance, { token, relay }: Pick<AdminListenerOptions, "token" | "relay">): void {
   app.addHook("onRequest", async (request, reply) => {
     if (openPaths.has(request.routeOptions.url ?? "")) return;
     const [, given] = /^Bearer\s+(\S+)$/i.exec(request.headers.authorization ?? "") ?? [];
     if (given !== undefined && sameSecret(given, token)) return;
+    if (given === undefined && relay?.isRelayed(request) === true) return;
     reply.header("www-authenticate", "Bearer");
     throw new FireRunnerError(
       "FR-UNAUTHORIZED",

@@ -14,7 +14,7 @@ async function anApi(publicUrl?: string) {
   const store = newStore();
   const { logger } = keptLog();
   const declarations = createDeclarations({ store, clock: systemClock });
-  const rest = { loop: aLoop(), readiness: () => ({ checks: [] }), jobLog: async () => undefined, publicUrl };
+  const rest = { loop: aLoop(), readiness: () => ({ checks: [] }), replicas: () => [], jobLog: async () => undefined, publicUrl };
   const metrics = createMetrics();
   const running = await startAdminListener({
     listener: onLoopback,

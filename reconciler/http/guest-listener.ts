@@ -41,6 +41,7 @@ const refuse = (status: number, message: string, retryAfterS?: number): Answer =
 });
 const bootStages = /^[a-z]{1,16}:\d{1,6}(\.\d{1,3})?(,[a-z]{1,16}:\d{1,6}(\.\d{1,3})?){0,7}$/;
 const unknownSession = refuse(401, "the session is not known");
+const outOfReach = refuse(503, "the store is out of reach", 1);
 
 /**
  * The listener that microVMs call: `POST /guest/v1/claim|heartbeat|log|done`, `GET /guest/v1/next|config`, text both ways.
@@ -79,10 +80,13 @@ function registerCalls(scope: FastifyInstance, { guest, clock, ...options }: Gue
     return send(reply, refuse(status, status === 415 ? "the body must be text/plain" : body.message.replaceAll("\n", "; ")));
   });
 
+  /** Another replica may know what this one cannot. */
+  scope.addHook("onRequest", async (_request, reply) => (guest.isLevel() ? undefined : send(reply, outOfReach)));
+
   /** Before the body is read: who has no session is not listened to. */
   async function authenticate(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
     const [, vm = "", secret = ""] = /^Bearer ([a-z0-9-]{1,64}):([0-9a-f]{64})$/.exec(request.headers.authorization ?? "") ?? [];
-    const session = guest.authenticate(vm, secret);
+    const session = await guest.recognise(vm, secret);
     if (session === undefined) return send(reply.header("www-authenticate", "Bearer"), unknownSession);
     sessions.set(request, session);
     return undefined;
@@ -131,6 +135,8 @@ function registerCalls(scope: FastifyInstance, { guest, clock, ...options }: Gue
     const config = guest.config(sessionOf(request));
     switch (config.outcome) {
       case "given":
+        // A credential is given out only when nobody can forget that there is one.
+        await guest.settled();
         return send(reply, { status: 200, text: config.toml });
       case "not-yet":
         return send(reply, refuse(409, "there is no configuration yet", 1));

@@ -35,6 +35,7 @@ beforeEach(async () => {
     token,
     loop: { look: () => loop.look(), sweepSoon: () => loop.sweepSoon(), lastAnswer: (lane) => loop.lastAnswer(lane) },
     readiness: () => ({ checks: [] }),
+    replicas: () => [],
     jobLog: async () => undefined,
   });
 });

@@ -17,16 +17,18 @@ const listenerFields = (listen: string) => ({
 const listenerSchema = (listen: string) => z.strictObject(listenerFields(listen)).superRefine(refuseExposure);
 export type Listener = z.output<ReturnType<typeof listenerSchema>>;
 
-const publicListenerSchema = z
-  .strictObject({
-    ...listenerFields("127.0.0.1:8470"),
-    /** How forges reach this listener; needed where the service is to register webhooks. */
-    url: z
-      .url({ protocol: /^https?$/, error: "must be an http or https URL" })
-      .transform((url) => url.replace(/\/+$/, ""))
-      .optional(),
-  })
-  .superRefine(refuseExposure);
+/** One that others must know an address of. */
+const reachableListenerSchema = (listen: string) =>
+  z
+    .strictObject({
+      ...listenerFields(listen),
+      /** How it is reached: the public one by forges, to register webhooks there; the admin one by the other replicas. */
+      url: z
+        .url({ protocol: /^https?$/, error: "must be an http or https URL" })
+        .transform((url) => url.replace(/\/+$/, ""))
+        .optional(),
+    })
+    .superRefine(refuseExposure);
 
 function refuseExposure(
   listener: { readonly listen: string; readonly tls?: unknown; readonly insecure: boolean },
@@ -60,9 +62,9 @@ const serviceFields = z.strictObject({
   key: secretRefSchema.optional(),
   listeners: z
     .strictObject({
-      public: publicListenerSchema.prefault({}),
+      public: reachableListenerSchema("127.0.0.1:8470").prefault({}),
       guest: listenerSchema("127.0.0.1:8471").prefault({}),
-      admin: listenerSchema("127.0.0.1:8472").prefault({}),
+      admin: reachableListenerSchema("127.0.0.1:8472").prefault({}),
     })
     .prefault({}),
   guest: z
@@ -93,6 +95,8 @@ const serviceFields = z.strictObject({
       settleS: seconds(5),
     })
     .prefault({}),
+  /** For so long after it was told to end it says that it is not ready, and takes what still comes. */
+  drainS: z.int("must be a whole number").min(0, "must be 0 or more").max(600).default(0),
   /** A fleet file that is applied at start. */
   fleetFile: z.string().min(1).optional(),
   telemetry: z.strictObject({ logLevel: z.enum(["debug", "info", "warn", "error"]).default("info") }).prefault({}),

@@ -36,7 +36,7 @@ describeRedis("services on one store in Redis", () => {
     const answer = await fetch(`${service.urls.admin}/ready`, { headers: { authorization: `Bearer ${service.adminToken}` } });
     return { status: answer.status, body: await answer.text() };
   };
-  const isLeader = (body: string) => body.includes('"name":"leader","ok":true');
+  const isLeader = (body: string) => body.includes('"leading":true');
 
   it("declare for each other, have one leader, and are not ready while Redis is away", async () => {
     const redis = await startRedis({ password, durable: true });

@@ -11,9 +11,9 @@ import { UsageError } from "../usage-error.js";
 /** `firerunner get KIND [NAME]`: what there is, as a table or as data. */
 export const getCommand = (terminal: Terminal) =>
   defineCommand({
-    meta: { name: "firerunner get", description: "List hosts, images, connections, pools, microvms, jobs or events" },
+    meta: { name: "firerunner get", description: "List hosts, images, connections, pools, microvms, jobs, events or replicas" },
     args: {
-      kind: { type: "positional", required: true, description: "hosts, images, connections, pools, microvms, jobs or events" },
+      kind: { type: "positional", required: true, description: "hosts, images, connections, pools, microvms, jobs, events or replicas" },
       name: { type: "positional", required: false, description: "One of them by its name" },
       ...outputArg,
       ...clientArgs,
