@@ -6,6 +6,7 @@ import { playSeed } from "../simulator/hunt.js";
 /** What the seeds of one hunt did together. */
 export interface Tally {
   readonly seed: number;
+  /** How many were played. */
   readonly seeds: number;
   readonly jobs: number;
   /** MicroVMs that were made and are gone. */
@@ -20,6 +21,8 @@ export interface HuntOptions {
   readonly seeds: number;
   readonly jobs: number | undefined;
   readonly workers: number;
+  /** Ends with the first seed that breaks something. */
+  readonly bail: boolean;
   /** Told how far it is, every ten seconds at most. */
   readonly progress: (line: string) => void;
 }
@@ -33,7 +36,7 @@ export async function huntSeeds(options: HuntOptions): Promise<Tally> {
   const beganAt = performance.now();
   const meter = new Meter(options, beganAt);
   if (options.workers <= 1) {
-    for (let seed = options.seed; seed < options.seed + options.seeds; seed++) {
+    for (let seed = options.seed; seed < options.seed + options.seeds && !meter.isOver(); seed++) {
       const { played } = await playSeed(seed, options.jobs);
       meter.add({ seeds: 1, jobs: played.jobs, lifecycles: played.lifecycles, broken: played.violations.length === 0 ? [] : [played] });
     }
@@ -42,10 +45,10 @@ export async function huntSeeds(options: HuntOptions): Promise<Tally> {
     let next = options.seed;
     const end = options.seed + options.seeds;
     const work = async () => {
-      while (next < end) {
+      while (next < end && !meter.isOver()) {
         const seed = next;
         next = Math.min(next + size, end);
-        meter.add(await playElsewhere(seed, next - seed, options.jobs));
+        meter.add(await playElsewhere(seed, next - seed, options));
       }
     };
     await Promise.all(Array.from({ length: options.workers }, work));
@@ -97,18 +100,22 @@ class Meter {
     );
   }
 
+  isOver(): boolean {
+    return this.options.bail && this.total.broken.length > 0;
+  }
+
   told(): Tally {
-    const { seed, seeds } = this.options;
+    const { seed } = this.options;
     const broken = this.total.broken.toSorted((a, b) => a.seed - b.seed);
-    return { ...this.total, broken, seed, seeds, seconds: (performance.now() - this.beganAt) / 1000 };
+    return { ...this.total, broken, seed, seconds: (performance.now() - this.beganAt) / 1000 };
   }
 }
 
 /** The same program plays them; it ends with 1 when something was broken, and says on its standard output what. */
-function playElsewhere(seed: number, seeds: number, jobs: number | undefined): Promise<Part> {
+function playElsewhere(seed: number, seeds: number, { jobs, bail }: HuntOptions): Promise<Part> {
   const program = process.argv[1];
   if (program === undefined) throw new FireRunnerError("FR-INTERNAL", "simulate: this process does not know its program");
-  const jobsOption = jobs === undefined ? [] : ["--jobs", String(jobs)];
+  const options = [...(jobs === undefined ? [] : ["--jobs", String(jobs)]), ...(bail ? ["--bail"] : [])];
   const args = [
     program,
     "simulate",
@@ -116,7 +123,7 @@ function playElsewhere(seed: number, seeds: number, jobs: number | undefined): P
     String(seed),
     "--seeds",
     String(seeds),
-    ...jobsOption,
+    ...options,
     "--workers",
     "1",
     "--no-examine",

@@ -34,6 +34,7 @@ export const simulateCommand = (terminal: Terminal) =>
         valueHint: "parts",
         description: "Play one seed with these of its faults and steps alone, as a finding names them",
       },
+      bail: { type: "boolean", default: false, description: "End with the first seed that breaks an invariant" },
       examine: { type: "boolean", default: true, description: "Make what is found small; --no-examine only names the seeds" },
       trace: { type: "boolean", default: false, description: "Print everything that happened in the world of one seed" },
       scenario: { type: "string", valueHint: "file", description: "Play the jobs of a job history (CSV) instead, with nothing failing" },
@@ -62,7 +63,7 @@ export const simulateCommand = (terminal: Terminal) =>
         return;
       }
       const workers = Math.min(asked === 0 ? availableParallelism() : asked, seeds);
-      const tally = await huntSeeds({ seed, seeds, jobs, workers, progress: (line) => terminal.complain(line) });
+      const tally = await huntSeeds({ seed, seeds, jobs, workers, bail: args.bail, progress: (line) => terminal.complain(line) });
       const findings: Finding[] = [];
       // What is found is made small one after the other, and only so many: one fault of the service breaks many seeds.
       for (const { seed: broken } of args.examine ? tally.broken.slice(0, mostFindings) : []) findings.push(await examine(broken, jobs));
