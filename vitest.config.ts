@@ -48,7 +48,16 @@ export default defineConfig({
       },
       { test: { ...images, name: "images", include: ["test/images/**/*.test.ts"], exclude: ["**/*.long.test.ts"] } },
       { test: { ...images, name: "images-long", include: ["test/images/**/*.long.test.ts"] } },
-      { test: { name: "long", include: ["test/long/**/*.test.ts"], testTimeout: 1_800_000, hookTimeout: 60_000, fileParallelism: false } },
+      {
+        test: {
+          name: "long",
+          include: ["test/long/**/*.test.ts"],
+          globalSetup: ["test/redis/global-setup.ts"],
+          testTimeout: 1_800_000,
+          hookTimeout: 60_000,
+          fileParallelism: false,
+        },
+      },
     ],
   },
 });

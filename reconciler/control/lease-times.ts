@@ -17,4 +17,4 @@ export const ownStoreLease: LeaseTimes = { ttlMs: 30_000, renewMs: 10_000, stand
  * Of a store that replicas share: another one leads within `ttlMs` and `standByMs` of the leader's death. A call that was begun
  * before may still arrive after that; what makes it harmless is told in docs/reliability.md.
  */
-export const sharedStoreLease: LeaseTimes = { ttlMs: 3_500, renewMs: 1_000, standByMs: 400, marginMs: 1_000 };
+export const sharedStoreLease: LeaseTimes = { ttlMs: 3_000, renewMs: 700, standByMs: 250, marginMs: 800 };

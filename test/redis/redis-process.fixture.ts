@@ -79,8 +79,16 @@ export async function startRedis({
     port,
     pid: () => child?.pid ?? Number.NaN,
     async send(...command) {
-      connection ??= await connect();
-      return connection.send(...command);
+      const asked = connection ?? (await connect());
+      connection = asked;
+      try {
+        return await asked.send(...command);
+      } catch (caught) {
+        // A server that becomes another's replica ends all connections.
+        asked.close();
+        if (connection === asked) connection = undefined;
+        throw caught;
+      }
     },
     kill,
     start,

@@ -1,0 +1,208 @@
+import { setTimeout as pause } from "node:timers/promises";
+import { isOver } from "../../reconciler/cli/dev/gitlab-client.js";
+import type { Pushed } from "../../reconciler/cli/dev/push-folder.js";
+import { jobHook18 } from "../../reconciler/forge/gitlab/webhook-payloads.fixture.js";
+import { until } from "../e2e/until.fixture.js";
+import { type DrillLeftovers, type DrillWorld, startDrillWorld } from "./drill-world.fixture.js";
+import type { ReplicaProcess } from "./replica-process.fixture.js";
+
+/** What is done to the replicas or their store. */
+export type DrillStep =
+  /** The leader ends with SIGKILL, and is started again when another one leads. */
+  | { readonly kind: "kill-leader" }
+  /** The leader stands still for so long, and goes on as a deposed one. */
+  | { readonly kind: "freeze-leader"; readonly forMs: number }
+  /** The leader is told to end, and is started again: a step of a rolling update. */
+  | { readonly kind: "stop-leader" }
+  /** Every replica is told to end and started again, one after the other. */
+  | { readonly kind: "roll" }
+  /** The master of Redis ends with SIGKILL, and Sentinel makes another one. */
+  | { readonly kind: "fail-over" };
+
+export interface DrillOptions {
+  readonly hosts: number;
+  readonly jobs: number;
+  readonly steps: readonly DrillStep[];
+  readonly jobMs: number;
+}
+
+/** What a drill has shown. Times are in ms. */
+export interface DrillReport {
+  readonly jobs: Readonly<Record<string, number>>;
+  /** What ran twice, in words. */
+  readonly twice: readonly string[];
+  readonly microvms: number;
+  readonly left: DrillLeftovers;
+  /** From the death of each leader until another replica led. */
+  readonly takeoversMs: readonly number[];
+  /** From when each leader was told to end until another replica led. */
+  readonly handOversMs: readonly number[];
+  /** From each death of a master of Redis until Sentinel told of another, and until a replica led on it. */
+  readonly failOversMs: readonly { readonly redis: number; readonly leader: number }[];
+  /** For how long webhooks were refused at most at a stretch: during failovers, and otherwise. */
+  readonly refusedMs: { readonly failOver: number; readonly otherwise: number };
+  readonly tookMs: number;
+}
+
+const hookEveryMs = 100;
+
+/** Runs jobs through three replicas while the steps are taken one after the other, and counts what comes of it. */
+export async function runDrill(options: DrillOptions): Promise<DrillReport> {
+  const beganAt = performance.now();
+  const work = (signal: AbortSignal) => pause(options.jobMs, undefined, { signal });
+  const world = await startDrillWorld({ hosts: options.hosts, work });
+  const over = new AbortController();
+  const drill = new Drill(world);
+  let hooking: Promise<void> | undefined;
+  try {
+    await drill.leader();
+    for (const replica of world.replicas) await until(`${replica.name} is up`, () => replica.standing());
+    hooking = drill.sendHooks(over.signal);
+    const pushed: Pushed[] = [];
+    const portions = options.steps.length + 1;
+    for (let portion = 0; portion < portions; portion += 1) {
+      const [from, to] = [portion, portion + 1].map((n) => Math.round((options.jobs * n) / portions));
+      const jobs = Array.from({ length: (to ?? 0) - (from ?? 0) }, (_, n) => `job-${n}: {script: [exit 0], tags: [drill]}\n`);
+      if (jobs.length > 0) pushed.push(await world.push(`drill-${portion}`, jobs.join("")));
+      const step = options.steps[portion];
+      if (step !== undefined) await drill.take(step);
+    }
+    const unfinished = new Set(pushed);
+    const areOver = async () => {
+      for (const one of unfinished)
+        if (isOver((await world.client.pipeline(one.project.id, one.pipeline.id)).status)) unfinished.delete(one);
+      return unfinished.size === 0;
+    };
+    const tell = () => world.replicas.map((replica) => `${replica.name}:\n${replica.output().slice(-3_000)}`).join("\n");
+    await until("every pipeline is over", areOver, { deadlineMs: 300_000, everyMs: 500, tell });
+    over.abort();
+    await hooking;
+    let left = await world.left();
+    const isNothingLeft = async () => {
+      left = await world.left();
+      return Object.values(left).every((n) => n === 0);
+    };
+    await until("nothing is left", isNothingLeft, { deadlineMs: 120_000, everyMs: 250 }).catch(() => undefined);
+    const jobs: Record<string, number> = {};
+    for (const { project, pipeline } of pushed) {
+      for (const { status } of await world.client.jobs(project.id, pipeline.id)) jobs[status] = (jobs[status] ?? 0) + 1;
+    }
+    const { takeoversMs, handOversMs, failOversMs, refusedMs } = drill;
+    const tookMs = performance.now() - beganAt;
+    return { jobs, twice: world.twice, microvms: world.ran.size, left, takeoversMs, handOversMs, failOversMs, refusedMs, tookMs };
+  } finally {
+    over.abort();
+    await hooking;
+    await world.stop();
+  }
+}
+
+/** The share `p` of the times is at most this. */
+export function percentile(times: readonly number[], p: number): number {
+  const sorted = times.toSorted((a, b) => a - b);
+  return sorted[Math.max(Math.ceil(sorted.length * p) - 1, 0)] ?? Number.NaN;
+}
+
+class Drill {
+  readonly takeoversMs: number[] = [];
+  readonly handOversMs: number[] = [];
+  readonly failOversMs: { readonly redis: number; readonly leader: number }[] = [];
+  readonly refusedMs = { failOver: 0, otherwise: 0 };
+  private isFailingOver = false;
+
+  constructor(private readonly world: DrillWorld) {}
+
+  /** The replica that leads, when one does; another one than `not`, or than the term `after`. */
+  async leader(not?: ReplicaProcess, after?: string): Promise<ReplicaProcess> {
+    const { replicas } = this.world;
+    const tell = () => replicas.map((replica) => `${replica.name}:\n${replica.output().slice(-2_000)}`).join("\n");
+    const leads = async (replica: ReplicaProcess) => {
+      const standing = await replica.standing();
+      return standing?.leading === true && standing.epoch !== after;
+    };
+    const find = async () => {
+      const asked = replicas.filter((replica) => replica !== not);
+      const leading = await Promise.all(asked.map(leads));
+      return asked[leading.indexOf(true)];
+    };
+    return until("a replica leads", find, { tell });
+  }
+
+  async take(step: DrillStep): Promise<void> {
+    switch (step.kind) {
+      case "kill-leader": {
+        const leader = await this.leader();
+        const from = performance.now();
+        await leader.end("SIGKILL");
+        await this.leader(leader);
+        this.takeoversMs.push(performance.now() - from);
+        return this.startAgain(leader);
+      }
+      case "freeze-leader": {
+        const leader = await this.leader();
+        const from = performance.now();
+        leader.signal("SIGSTOP");
+        await this.leader(leader);
+        this.takeoversMs.push(performance.now() - from);
+        await pause(Math.max(step.forMs - (performance.now() - from), 0));
+        leader.signal("SIGCONT");
+        await until("it leads no more", async () => (await leader.standing())?.leading === false);
+        return;
+      }
+      case "stop-leader":
+        return this.endWell(await this.leader());
+      case "roll":
+        for (const replica of this.world.replicas) await this.endWell(replica);
+        return;
+      case "fail-over": {
+        const before = (await (await this.leader()).standing())?.epoch;
+        this.isFailingOver = true;
+        const from = performance.now();
+        const redis = await this.world.redis.failOver();
+        await this.leader(undefined, before);
+        this.failOversMs.push({ redis, leader: performance.now() - from });
+        await until("webhooks are taken", () => this.hook());
+        this.isFailingOver = false;
+      }
+    }
+  }
+
+  /** Posts a webhook again and again, and notes for how long it was refused. */
+  async sendHooks(over: AbortSignal): Promise<void> {
+    let takenAt = performance.now();
+    while (!over.aborted) {
+      const during = this.isFailingOver ? "failOver" : "otherwise";
+      if (await this.hook()) takenAt = performance.now();
+      else this.refusedMs[during] = Math.max(this.refusedMs[during], performance.now() - takenAt);
+      await pause(hookEveryMs);
+    }
+  }
+
+  private async endWell(replica: ReplicaProcess): Promise<void> {
+    const led = (await replica.standing())?.leading === true;
+    const from = performance.now();
+    const ended = replica.end("SIGTERM");
+    await this.leader(replica);
+    if (led) this.handOversMs.push(performance.now() - from);
+    const how = await ended;
+    if (how !== 0) throw new Error(`${replica.name} ended with ${how}:\n${replica.output().slice(-3_000)}`);
+    await this.startAgain(replica);
+  }
+
+  private async startAgain(replica: ReplicaProcess): Promise<void> {
+    replica.start();
+    await until(`${replica.name} is up again`, () => replica.standing());
+  }
+
+  private async hook(): Promise<boolean> {
+    const { url, secret } = this.world.webhook;
+    const answer = await fetch(url, {
+      method: "POST",
+      headers: { "content-type": "application/json", "x-gitlab-event": "Job Hook", "x-gitlab-token": secret },
+      body: JSON.stringify({ ...jobHook18, build_id: 987_654_321, build_status: "pending", runner: null }),
+      signal: AbortSignal.timeout(2_000),
+    }).catch(() => undefined);
+    await answer?.text().catch(() => "");
+    return answer?.status === 200;
+  }
+}

@@ -1,0 +1,68 @@
+import { until } from "../e2e/until.fixture.js";
+import { type RedisProcess, startRedis } from "./redis-process.fixture.js";
+
+/** A master with two replicas, and a Sentinel that watches them. */
+export interface WatchedRedis {
+  readonly sentinelPort: number;
+  readonly name: string;
+  /** Ends the master with SIGKILL; starts it again as a replica when another one has taken over. Tells how long that took. */
+  failOver(): Promise<number>;
+  stop(): Promise<void>;
+}
+
+const name = "fleet";
+
+export async function startWatchedRedis(): Promise<WatchedRedis> {
+  const started: RedisProcess[] = [];
+  const stop = async () => {
+    for (const redis of started.splice(0).reverse()) await redis.stop();
+  };
+  const start = async (...args: Parameters<typeof startRedis>) => {
+    const redis = await startRedis(...args);
+    started.push(redis);
+    return redis;
+  };
+  try {
+    const first = await start();
+    const config = [`replicaof 127.0.0.1 ${first.port}`];
+    const servers = [first, await start({ config }), await start({ config })];
+    const isUp = async (redis: RedisProcess) =>
+      String(await redis.send("INFO", "replication").catch(() => "")).includes("master_link_status:up");
+    for (const replica of servers.slice(1)) await until("a replica follows", () => isUp(replica));
+    const sentinel = await start({
+      mode: "sentinel",
+      config: [
+        `sentinel monitor ${name} 127.0.0.1 ${first.port} 1`,
+        `sentinel down-after-milliseconds ${name} 1000`,
+        `sentinel failover-timeout ${name} 3000`,
+        `sentinel parallel-syncs ${name} 2`,
+      ],
+    });
+    const known = async () => ((await sentinel.send("SENTINEL", "REPLICAS", name)) as unknown[]).length;
+    await until("the Sentinel knows the replicas", async () => (await known()) === 2);
+    const masterPort = async () => Number(((await sentinel.send("SENTINEL", "GET-MASTER-ADDR-BY-NAME", name)) as string[])[1]);
+    return {
+      sentinelPort: sentinel.port,
+      name,
+      async failOver() {
+        const port = await masterPort();
+        const master = servers.find((server) => server.port === port);
+        if (master === undefined) throw new Error(`no server on port ${port} is known`);
+        const killedAt = performance.now();
+        await master.kill("SIGKILL");
+        await until("another one is the master", async () => (await masterPort()) !== port);
+        const tookMs = performance.now() - killedAt;
+        await master.start();
+        const now = await masterPort();
+        // As the Sentinel would in a while.
+        await master.send("REPLICAOF", "127.0.0.1", String(now));
+        for (const server of servers) if (server.port !== now) await until("all others follow", () => isUp(server));
+        return tookMs;
+      },
+      stop,
+    };
+  } catch (caught) {
+    await stop();
+    throw caught;
+  }
+}
