@@ -11,7 +11,9 @@ const pollMs = 10_000;
 /** The middle one of some durations. */
 const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 
-it("runs 150 jobs of 20 projects once each although 30 % of the webhooks are lost and 30 % come often, and those that were lost wait for one poll", async () => {
+it("runs 150 jobs of 20 projects once each although 30 % of the webhooks are lost and 30 % come often, and those that were lost wait for one poll", {
+  timeout: 90_000,
+}, async () => {
   const world = new World(7, () => {}, { ...calm, hookLost: 0.3, hookDoubled: 0.3 });
   const random = new SeededRandom(77);
   await world.declare(
