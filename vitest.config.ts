@@ -16,7 +16,8 @@ export default defineConfig({
   test: {
     projects: [
       { test: { name: "unit", include: ["{proto,provider,reconciler,testing,images,scripts}/**/*.test.ts"], testTimeout: 20_000 } },
-      { test: { name: "e2e", include: ["test/e2e/**/*.test.ts"], testTimeout: 120_000, hookTimeout: 60_000, fileParallelism: false } },
+      // Most of their time is waiting, for polls and for what runs elsewhere: two at a time leave no core idle.
+      { test: { name: "e2e", include: ["test/e2e/**/*.test.ts"], testTimeout: 120_000, hookTimeout: 60_000, maxWorkers: 2 } },
       {
         test: {
           name: "pulumi",

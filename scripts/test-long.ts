@@ -16,7 +16,7 @@ function step(name: string, run: () => number): void {
 step("10,000 seeds of the simulated world", () => {
   const env = { ...process.env, FIRERUNNER_SEEDS: "10000" };
   return (
-    spawnSync("npx", ["vitest", "run", "--project", "unit", "reconciler/control"], { cwd: root, stdio: "inherit", env, timeout: 3_600_000 })
+    spawnSync("npx", ["vitest", "run", "--project", "unit", "reconciler/simulator/seeds.test.ts"], { cwd: root, stdio: "inherit", env, timeout: 3_600_000 })
       .status ?? 1
   );
 });

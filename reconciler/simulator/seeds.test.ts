@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { playSeed } from "./hunt.js";
 
 describe("the service in a world that one seed decides", () => {
-  const seeds = Number(process.env.FIRERUNNER_SEEDS ?? "120");
+  const seeds = Number(process.env.FIRERUNNER_SEEDS ?? "60");
   const first = Number(process.env.FIRERUNNER_FIRST_SEED ?? "1");
 
   it("ends every job once and leaves nothing behind, whatever fails on the way", { timeout: 60_000 + seeds * 1_000 }, async () => {
