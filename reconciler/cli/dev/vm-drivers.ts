@@ -93,5 +93,7 @@ async function lackingForQemu(store: ImageStore, path: string): Promise<readonly
   const missing = programs.filter((program) => !folders.some((folder) => existsSync(join(folder, program))));
   const built = new Set((await store.list()).map(({ name }) => name));
   const unbuilt = Object.values(images).filter((name) => !built.has(name));
-  return [...missing, ...unbuilt.map((name) => `the image ${name} (firerunner image build ${name})`)];
+  // Only root unpacks files with the owners that they have in the guest.
+  const root = process.getuid?.() === 0 ? [] : ["root's rights"];
+  return [...root, ...missing, ...unbuilt.map((name) => `the image ${name} (firerunner image build ${name})`)];
 }

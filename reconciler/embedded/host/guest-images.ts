@@ -18,7 +18,7 @@ const local = /^firerunner\.local\/([\w.-]+):\w+$/;
 
 /**
  * The kernels and root disks that a host has of OCI images. Each is pulled once for a digest; the registry is asked for the
- * digest of a tag every time. Throws what the tools say when an image cannot be had.
+ * digest of a tag every time. Needs root, so that files have the owners of their image. Throws what the tools say when an image cannot be had.
  */
 export class GuestImages {
   private readonly unpacking = new Map<string, Promise<string>>();
@@ -60,8 +60,7 @@ export class GuestImages {
       const layout = join(work, "layout");
       const tree = join(work, "tree");
       await runTool("skopeo", ["copy", "--quiet", ...flags, address, `oci:${layout}:image`], { limitMs });
-      const rootless = process.getuid?.() === 0 ? [] : ["--rootless"];
-      await runTool("umoci", ["raw", "unpack", ...rootless, "--keep-dirlinks", "--image", `${layout}:image`, tree], { limitMs });
+      await runTool("umoci", ["raw", "unpack", "--keep-dirlinks", "--image", `${layout}:image`, tree], { limitMs });
       await rm(layout, { recursive: true });
       if (as === "disk") await makeDisk(tree, work);
       // Complete or absent; a host beside this one may have been faster.
