@@ -48,8 +48,8 @@ export interface World {
   readonly webhook: { readonly url: string; readonly secret: string };
   /** Starts the service in this process; it ends with the world. */
   startService(): Promise<void>;
-  /** Starts `firerunner serve` as a process of its own; resolves at once. */
-  startServe(): Child;
+  /** Starts `firerunner serve` as a process of its own, by default from its sources; returns at once. */
+  startServe(command?: readonly string[]): Child;
   /** Resolves when the service answers. */
   serviceAnswers(): Promise<void>;
   /** A call of GitLab's REST API as its administrator; rejects unless it is answered 2xx. */
@@ -169,8 +169,8 @@ async function build(
       const running = await startService({ service: serviceSchema.parse(service), env: {}, logger });
       atEnd(() => running.stop());
     },
-    startServe() {
-      const child = startChild([...firerunner, "serve", "--config", serviceFile], {
+    startServe(command = firerunner) {
+      const child = startChild([...command, "serve", "--config", serviceFile], {
         cwd: directory,
         env: { PATH: process.env.PATH ?? "", HOME: directory },
       });
