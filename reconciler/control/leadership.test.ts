@@ -95,7 +95,7 @@ describe("of several replicas on one store", () => {
       expect(leading()).toHaveLength(1);
       expect(leading()).not.toContain(dead);
     }
-    expect(ttlMs + standByMs).toBeLessThan(4_500);
+    expect(ttlMs + standByMs).toBeLessThan(4_000);
   });
 
   it("the next one leads at once when the leader ends well, without waiting for its turn to ask", async () => {

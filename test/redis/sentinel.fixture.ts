@@ -26,14 +26,16 @@ export async function startWatchedRedis(): Promise<WatchedRedis> {
     const first = await start();
     const config = [`replicaof 127.0.0.1 ${first.port}`];
     const servers = [first, await start({ config }), await start({ config })];
-    const isUp = async (redis: RedisProcess) =>
-      String(await redis.send("INFO", "replication").catch(() => "")).includes("master_link_status:up");
-    for (const replica of servers.slice(1)) await until("a replica follows", () => isUp(replica));
+    const follows = async (redis: RedisProcess, port: number) => {
+      const said = String(await redis.send("INFO", "replication").catch(() => ""));
+      return said.includes(`master_port:${port}\r`) && said.includes("master_link_status:up");
+    };
+    for (const replica of servers.slice(1)) await until("a replica follows", () => follows(replica, first.port));
     const sentinel = await start({
       mode: "sentinel",
       config: [
         `sentinel monitor ${name} 127.0.0.1 ${first.port} 1`,
-        `sentinel down-after-milliseconds ${name} 1000`,
+        `sentinel down-after-milliseconds ${name} 1500`,
         `sentinel failover-timeout ${name} 3000`,
         `sentinel parallel-syncs ${name} 2`,
       ],
@@ -41,6 +43,15 @@ export async function startWatchedRedis(): Promise<WatchedRedis> {
     const known = async () => ((await sentinel.send("SENTINEL", "REPLICAS", name)) as unknown[]).length;
     await until("the Sentinel knows the replicas", async () => (await known()) === 2);
     const masterPort = async () => Number(((await sentinel.send("SENTINEL", "GET-MASTER-ADDR-BY-NAME", name)) as string[])[1]);
+    /** Has those follow that do not, as the Sentinel would in a while; told again it changes nothing. */
+    const followAll = async () => {
+      const port = await masterPort();
+      const others = servers.filter((server) => server.port !== port);
+      const following = await Promise.all(others.map((server) => follows(server, port)));
+      const astray = others.filter((_, index) => following[index] === false);
+      for (const server of astray) await server.send("REPLICAOF", "127.0.0.1", String(port)).catch(() => undefined);
+      return astray.length === 0;
+    };
     return {
       sentinelPort: sentinel.port,
       name,
@@ -53,10 +64,7 @@ export async function startWatchedRedis(): Promise<WatchedRedis> {
         await until("another one is the master", async () => (await masterPort()) !== port);
         const tookMs = performance.now() - killedAt;
         await master.start();
-        const now = await masterPort();
-        // As the Sentinel would in a while.
-        await master.send("REPLICAOF", "127.0.0.1", String(now));
-        for (const server of servers) if (server.port !== now) await until("all others follow", () => isUp(server));
+        await until("all others follow", followAll, { everyMs: 250 });
         return tookMs;
       },
       stop,
