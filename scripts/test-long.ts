@@ -16,8 +16,12 @@ function step(name: string, run: () => number): void {
 step("10,000 seeds of the simulated world", () => {
   const env = { ...process.env, FIRERUNNER_SEEDS: "10000" };
   return (
-    spawnSync("npx", ["vitest", "run", "--project", "unit", "reconciler/simulator/seeds.test.ts"], { cwd: root, stdio: "inherit", env, timeout: 3_600_000 })
-      .status ?? 1
+    spawnSync("npx", ["vitest", "run", "--project", "unit", "reconciler/simulator/seeds.test.ts"], {
+      cwd: root,
+      stdio: "inherit",
+      env,
+      timeout: 3_600_000,
+    }).status ?? 1
   );
 });
 for (const { version, node } of otherNodes())
