@@ -4,7 +4,7 @@ import { timestampSchema } from "./fields.js";
 /** How many of its failures a letter keeps: the newest. */
 export const keptFailures = 10;
 /** Longer texts of failures are cut. */
-export const longestFailureText = 500;
+const longestFailureText = 500;
 
 /** What an action was about: those of these that name its subject. */
 const targetSchema = z.strictObject({

@@ -2,7 +2,7 @@ import type { DeadLetter } from "../model/dead-letter.js";
 import { type Effect, effectKey } from "./effect.js";
 
 /** How often what must not be given up is tried when it has failed beyond its budget. */
-export const slowlyMs = 600_000;
+const slowlyMs = 600_000;
 
 /** When an action counts as failing for good: after so many tries in vain, and so long after the first of them. */
 export interface Budget {
