@@ -13,16 +13,19 @@ function step(name: string, run: () => number): void {
   console.log(`${((performance.now() - began) / 1000).toFixed(0).padStart(6)} s  ${name}: ${status === 0 ? "passed" : "FAILED"}`);
 }
 
-step("10,000 seeds of the simulated world", () => {
-  const env = { ...process.env, FIRERUNNER_SEEDS: "10000" };
+/** The command line of this checkout. */
+function firerunner(...args: readonly string[]): number {
   return (
-    spawnSync("npx", ["vitest", "run", "--project", "unit", "reconciler/simulator/seeds.test.ts"], {
-      cwd: root,
-      stdio: "inherit",
-      env,
-      timeout: 3_600_000,
-    }).status ?? 1
+    spawnSync(process.execPath, ["--import", "tsx", "reconciler/cli/bin.ts", ...args], { cwd: root, stdio: "inherit", timeout: 7_200_000 })
+      .status ?? 1
   );
+}
+
+step("10,000 seeds of the simulated world", () => firerunner("simulate", "--seed", "1000001", "--seeds", "10000"));
+step("every point of the crash matrix", () => {
+  const env = { ...process.env, FIRERUNNER_CRASH_EVERY: "1" };
+  const args = ["vitest", "run", "--project", "unit", "reconciler/simulator/crash-matrix.test.ts"];
+  return spawnSync("npx", args, { cwd: root, stdio: "inherit", env, timeout: 1_800_000 }).status ?? 1;
 });
 for (const { version, node } of otherNodes())
   step(`all suites on Node ${version}`, () => testUnder(node, ["--project", "unit", "--project", "e2e"]));

@@ -124,3 +124,24 @@ describe("a Create that failed", () => {
     expect([vm?.absentAt, vm?.failure?.code]).toEqual([absentAt, absentAt === undefined ? undefined : "FR-HOST-UNREACHABLE"]);
   });
 });
+
+it("what would leave something behind is sent only when what was recorded of it is safe; what only looks need not wait", async () => {
+  let settles = 0;
+  const unsafe = new FireRunnerError("FR-STORE", "no replica has it", { retryable: true });
+  const ports = {
+    clock: new VirtualClock(now),
+    store: {
+      get: () => ({ value: { spec: aHost() } }),
+      settled: async () => {
+        settles += 1;
+        throw unsafe;
+      },
+    },
+    flintlock: { list: async () => [] },
+    guest: {},
+  } as unknown as ControlPorts;
+  const context = { ports, settings: { owner: "owner" }, soft: new SoftState(), writes: {} } as Parameters<typeof execute>[1];
+  await expect(execute({ kind: "createOnHost", vm: "vm-one", host: "host-a" }, context)).rejects.toBe(unsafe);
+  await expect(execute({ kind: "listHost", host: "host-a" }, context)).resolves.toBe("done");
+  expect(settles).toBe(1);
+});

@@ -87,6 +87,8 @@ export async function playDay(jobs: readonly PastJob[], fleet: SimulatedFleet, s
   };
   world.clock.after(minute, sample);
   await world.run((jobs.at(-1)?.createdAt ?? startAt) - startAt + 24 * 60 * minute, isOver);
+  const endedAt = world.clock.now();
+  await world.run(2 * minute);
   const unserved: Record<string, number> = {};
   for (const { value } of world.store.list("job")) {
     if (value.status !== "pending") continue;
@@ -96,7 +98,7 @@ export async function playDay(jobs: readonly PastJob[], fleet: SimulatedFleet, s
   return {
     jobs: jobs.length,
     finished: pushed.filter(({ status }) => isFinished(status)).length,
-    lastedMs: world.clock.now() - startAt - minute,
+    lastedMs: endedAt - startAt - minute,
     waiting: waitingOf(pushed),
     hosts: fleet.hosts.map(({ name, capacity }) => ({ host: name, vcpu: capacity.vcpu, ...(uses.get(name) ?? new Use()).told() })),
     lifecycles: world.hosts.lifecycles,

@@ -40,6 +40,7 @@ export function checkAlways(world: World): void {
   checkLimits(world);
   checkCapacity(world);
   checkAddresses(world);
+  checkForgotten(world);
   checkCredentials(world);
   checkExplained(world);
   checkPresences(world);
@@ -145,6 +146,16 @@ function checkAddresses(world: World): void {
       const other = taken.get(`${host} ${what}`);
       if (other !== undefined && other !== record.name) world.violate(`${record.name} and ${other} share ${what} on ${host}`);
       taken.set(`${host} ${what}`, record.name);
+    }
+  }
+}
+
+/** I3: unknown is not empty: what is known to have been made is known until its host says that it is gone. */
+function checkForgotten(world: World): void {
+  for (const { value } of world.store.list("microvm")) if (value.uid !== undefined) world.known.add(value.uid);
+  for (const { uid, host, record } of world.hosts.machines.values()) {
+    if (world.known.has(uid) && world.store.get("microvm", record.name) === undefined) {
+      world.violate(`I3: ${record.name} stands on ${host} and was forgotten`);
     }
   }
 }

@@ -86,7 +86,7 @@ export class SimulatedStore implements Store {
     if (this.failovers !== failovers || faults.strikes("storeFails")) throw this.failure("the commit was not kept");
     const result = await this.inner.commit(batch);
     if (batch.epoch !== undefined && batch.epoch !== this.epoch && result.outcome === "committed") {
-      this.parts.violate(`I6: a leader of epoch ${batch.epoch} wrote while ${this.epoch} is the last that was given`);
+      this.parts.violate(`I6: a leader of epoch ${batch.epoch} wrote, which is not that of the last lease (${this.epoch ?? "nobody's"})`);
     }
     if (faults.strikes("storeAnswerLost")) throw this.failure("whether the commit was kept is not known");
     return result;

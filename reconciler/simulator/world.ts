@@ -23,7 +23,7 @@ import { SimulatedHosts } from "./simulated-hosts.js";
 import { SimulatedStore } from "./simulated-store.js";
 import { VirtualClock } from "./virtual-clock.js";
 
-export const beginAt = 1_700_000_000_000;
+const beginAt = 1_700_000_000_000;
 
 /** The whole world in one thread: the production's loop and store logic, and everything around them made of one seed. */
 export class World {
@@ -36,6 +36,8 @@ export class World {
   readonly violations: string[] = [];
   /** The microVMs that were told to go. */
   readonly left = new Set<string>();
+  /** The microVMs that were on record, by their hosts' ids. */
+  readonly known = new Set<string>();
   /** Whether all that was written down was lost once: what had been sent before nobody knows of until it is seen. */
   hasLostStore = false;
   /** How the processes that start from here on decide. */
@@ -266,6 +268,7 @@ export class World {
     for (const { life } of this.alive()) kill(life);
     this.note("the store is lost");
     this.hasLostStore = true;
+    this.known.clear();
     this.current = this.openStore();
     this.guests.forgetClaims();
     await this.put(this.declared.filter(({ kind, key }) => isDeclared(kind, key)));
@@ -278,6 +281,7 @@ export class World {
     this.current.failOver(lost);
     // What was told to go may not be known to have been, nor whose claim was accepted.
     this.left.clear();
+    this.known.clear();
     this.guests.forgetClaims();
   }
 
