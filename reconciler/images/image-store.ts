@@ -68,13 +68,16 @@ export class ImageStore {
   async add({ name, layer, arch, labels, date, sbom }: NewImage): Promise<StoredImage> {
     await mkdir(this.directory, { recursive: true });
     if (!(await exists(join(this.layout, "oci-layout")))) await umoci("init", "--layout", this.layout);
-    const image = `${this.layout}:${name}`;
+    // Whoever boots or pushes it meanwhile finds the one before: the name moves at the end, in one step.
+    const image = `${this.layout}:${name}.unfinished`;
     const created = new Date(date * 1000).toISOString();
     await umoci("new", "--image", image);
     await umoci("raw", "add-layer", "--image", image, "--no-history", layer);
     const given = Object.entries(labels).toSorted(([a], [b]) => (a < b ? -1 : 1));
     const labelled = given.flatMap(([key, value]) => ["--config.label", `${key}=${value}`]);
-    await umoci("config", "--image", image, "--no-history", "--created", created, "--architecture", arch, "--os", "linux", ...labelled);
+    const settings = ["--no-history", "--created", created, "--architecture", arch, "--os", "linux", ...labelled];
+    await umoci("config", "--image", image, "--tag", name, ...settings);
+    await umoci("rm", "--image", image);
     await umoci("gc", "--layout", this.layout);
     await writeFile(this.sbomFile(name), sbom);
     const stored = await this.find(name);

@@ -99,6 +99,26 @@ describeImages("an image check, before any microVM is made", () => {
     expect((await check("kernel", name)).faults).toEqual([expect.stringContaining("has no firerunner-agent")]);
   });
 
+  it("an image that is written again is never seen half-written under its name", async () => {
+    const known = (await store.find("root"))?.digest;
+    const seen = new Set<string | undefined>();
+    let isWritten = false;
+    const writing = store
+      .add({ name: "root", layer: join(folder, "root.tar"), arch: "amd64", labels: {}, date: 0, sbom: "{}" })
+      .finally(() => {
+        isWritten = true;
+      });
+    while (!isWritten) {
+      const { manifests } = JSON.parse(readFileSync(join(store.layout, "index.json"), "utf8"));
+      const named = manifests.find(({ annotations }: { annotations: object }) => Object.values(annotations).includes("root"));
+      seen.add(named?.digest);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await writing;
+    expect([...seen]).toEqual([known]);
+    expect((await store.list()).map(({ name }) => name)).not.toContain("root.unfinished");
+  });
+
   it("the same content gives the same digest, whenever it is written", async () => {
     const first = await store.find("root");
     copyFileSync(join(folder, "root.tar"), join(folder, "again.tar"));
