@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import { hostname } from "node:os";
 import { ownStoreLease, sharedStoreLease } from "./control/lease-times.js";
 import type { ControlSettings } from "./control/ports.js";
@@ -162,7 +162,7 @@ async function build({ service, clock, random, logger, shutdown, resolveSecret }
     readiness: () => readReadiness({ store, clock, observer, standing, leader: () => board.leader()?.name, isEnding: () => isEnding }),
     replicas: () => board.replicas(),
     relay,
-    copyStore: copierOf(store, { owner, keyId: sealingKeyId(key) }, clock, random),
+    copyStore: copierOf(store, { owner, keyId: sealingKeyId(key) }, clock),
     jobLog: (connection, projectId, jobId) => forge.jobLog(connection, projectId, jobId),
   });
   shutdown.add("the admin listener", deadlinesMs.listener, () => adminListener.stop());
@@ -212,11 +212,13 @@ function keyOf(service: Service, stateDir: StateDir, resolveSecret: ResolveSecre
   return stateDir.secret(keyFile, 32);
 }
 
-/** How the store is copied, beside itself: a backup goes to whoever asks for it. */
-function copierOf(store: Store, whose: Omit<BackupNote, "madeAt">, clock: Clock, random: Random): (() => string) | undefined {
+/** How the store is copied, beside itself: whoever asks for it opens the copy and removes its name in the same moment. */
+function copierOf(store: Store, whose: Omit<BackupNote, "madeAt">, clock: Clock): (() => string) | undefined {
   if (!isCopyable(store)) return undefined;
   return () => {
-    const path = `${store.path}.backup-${random.hex(6)}`;
+    const path = `${store.path}.copy`;
+    // One that a process left that was killed meanwhile.
+    rmSync(path, { force: true });
     store.copyTo(path, { ...whose, madeAt: clock.now() });
     return path;
   };

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { aMicrovm, fleetInput } from "../http/listeners.fixture.js";
 import { until } from "../model/until.fixture.js";
@@ -128,4 +129,11 @@ it.each([
 
 it.each(["", "10", "m", "1m1h", "-5m", "1.5h", "10 m"])("the duration %j is refused", (text) => {
   expect(() => parseDuration(text, "--deadline")).toThrow("must be a duration such as 90s, 10m or 1h30m");
+});
+
+it("a store that is in no file of its own is not backed up here, and nothing is left of the attempt", async () => {
+  const file = `${world.directory}/firerunner.backup`;
+  const { code, err } = await world.run(["backup", file]);
+  expect([code, err]).toEqual([1, expect.stringContaining("error FR-INVALID: the store of this service is not in a file of its own")]);
+  expect([file, `${file}.part`].filter((each) => existsSync(each))).toEqual([]);
 });

@@ -167,3 +167,13 @@ it("that stood by once goes on renewing its lease when its clock is set back to 
   expect(leading).toBe(true);
   expect(world.now() - passedAt).toBeLessThan(20_000);
 });
+
+it("leads at once when the clock was set back after the one before it had gone", async () => {
+  const world = await aWorld();
+  await world.run(minute);
+  world.crash();
+  world.setClock(-20 * minute);
+  world.start();
+  await world.run(15_000);
+  expect(world.leading()?.status().leading).toBe(true);
+});
