@@ -8,13 +8,13 @@ describeRedis("three replicas on a Redis with Sentinel", () => {
   }, async () => {
     const report = await runDrill({
       hosts: 3,
-      jobs: 60,
+      jobs: 48,
       jobMs: 300,
-      steps: [{ kind: "kill-leader" }, { kind: "freeze-leader", forMs: 8_000 }, { kind: "stop-leader" }, { kind: "fail-over" }],
+      steps: [{ kind: "kill-leader" }, { kind: "freeze-leader", forMs: 4_000 }, { kind: "stop-leader" }, { kind: "fail-over" }],
     });
     process.stdout.write(`${JSON.stringify(report)}\n`);
     expect(report.twice).toEqual([]);
-    expect(report.jobs).toEqual({ success: 60 });
+    expect(report.jobs).toEqual({ success: 48 });
     expect(report.left).toEqual({ microvms: 0, records: 0, identities: 0, runners: 0 });
   });
 });
