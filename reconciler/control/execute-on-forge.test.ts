@@ -142,6 +142,24 @@ describe("sweeping", () => {
   });
 });
 
+describe("sweeping finds a presence runner paused", () => {
+  const sweep = { kind: "sweepRunners", connection: "forge" } as const;
+  const paused = { ...runner(500, "pr-one"), paused: true };
+  const record = (presence: ReturnType<typeof aPresence>): Write => ({ kind: "presence", key: "pr-one", value: presence, expect: "any" });
+
+  it("that is to be seen by the forge, and has it heard and unpaused again", async () => {
+    const { presence } = await carryOut(sweep, { findRunners: async () => [paused] }, [record(aPresence())]);
+    expect(presence).toEqual(aPresence({ state: "paused" }));
+  });
+
+  it("as it is on record, and leaves it to its next step", async () => {
+    for (const state of ["paused", "heard", "leaving"] as const) {
+      const { presence } = await carryOut(sweep, { findRunners: async () => [paused] }, [record(aPresence({ state }))]);
+      expect(presence).toEqual(aPresence({ state }));
+    }
+  });
+});
+
 describe("sweeping finds runners missing", () => {
   const sweep = { kind: "sweepRunners", connection: "forge" } as const;
   const records: Write[] = [

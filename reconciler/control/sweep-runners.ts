@@ -1,6 +1,7 @@
 import type { ForgeRunner } from "../forge/port.js";
 import type { Connection } from "../model/connection.js";
 import { parseRunnerDescription } from "../model/identity.js";
+import type { Presence } from "../model/presence.js";
 import type { Execution, ExecutionContext } from "./execution.js";
 
 /** How many runners that a sweep did not find are asked for one by one; the next sweep goes on. */
@@ -8,13 +9,18 @@ const maxAsked = 20;
 
 /**
  * Finds runners that bear our mark and that no record knows: they are taken into the ordinary removal. That holds for the
- * presence runners of a store that was lost, too. Records whose runner is missing learn that somebody deleted it.
+ * presence runners of a store that was lost, too. Records whose runner is missing learn that somebody deleted it, and those of presence
+ * runners that it is paused although it is to be seen.
  */
 export async function sweepRunners(connection: Connection, context: ExecutionContext): Promise<Execution> {
   const { ports, settings, soft } = context;
   const made = madeRunners(connection, context);
+  const seen = presencesToBeSeen(connection, context);
   const found = await ports.forge.findRunners(connection, `firerunner/${settings.owner}/`);
-  for (const runner of found) await judge(connection, runner, context);
+  for (const runner of found) {
+    await judge(connection, runner, context);
+    if (runner.paused) await notePaused(seen.get(runner.runnerId), context);
+  }
   const present = new Set(found.map(({ runnerId }) => runnerId));
   for (const { key, runnerId } of made.filter((one) => !present.has(one.runnerId)).slice(0, maxAsked)) {
     // A list in pages passes over one now and then, when another was deleted meanwhile.
@@ -42,6 +48,21 @@ function madeRunners(connection: Connection, { ports: { store } }: ExecutionCont
       made.push({ key, runnerId: value.runnerId });
   }
   return made;
+}
+
+/** The presence runners that are on record as unpaused, by their ids. */
+function presencesToBeSeen(connection: Connection, { ports: { store } }: ExecutionContext): ReadonlyMap<number, Presence> {
+  const ours = store.list("presence").filter(({ value }) => value.connection === connection.name && value.state === "present");
+  return new Map(ours.flatMap(({ value }) => (value.runnerId === undefined ? [] : [[value.runnerId, value]])));
+}
+
+/**
+ * A process died over its pause, or somebody else paused it: it is heard and unpaused again. What the record says since then is
+ * newer than the list.
+ */
+async function notePaused(presence: Presence | undefined, { writes }: ExecutionContext): Promise<void> {
+  if (presence === undefined) return;
+  await writes.update("presence", presence.name, (current) => (current === presence ? { ...current, state: "paused" } : undefined));
 }
 
 async function judge(connection: Connection, { runnerId, description }: ForgeRunner, context: ExecutionContext): Promise<void> {

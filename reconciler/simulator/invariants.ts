@@ -78,6 +78,7 @@ export function isQuiet(world: World): boolean {
   const lasting = lastingPresences(world);
   const warm = keptReady(world);
   if (store.count("microvm") !== warm || hosts.machines.size !== warm || forge.runners.size !== lasting) return false;
+  if ([...forge.runners.values()].some(({ paused }) => paused)) return false;
   const presences = store.list("presence");
   if (presences.length !== lasting || presences.some(({ value }) => value.state !== "present")) return false;
   if (store.count("identity") > 0 || store.count("hint") > 0 || store.count("guestReport") !== warm) return false;

@@ -5,6 +5,20 @@ describe("the service in a world that one seed decides", () => {
   const seeds = Number(process.env.FIRERUNNER_SEEDS ?? "60");
   const first = Number(process.env.FIRERUNNER_FIRST_SEED ?? "1");
 
+  // Seeds that failed once. A change of the script or of what the service does may make another story of each: what was at
+  // fault has a test of its own beside the code.
+  it.each([
+    [48, "an adopted microVM was larger than its pool's usual ones"],
+    [69, "a microVM was still being deleted when its record was lost"],
+    [900_333, "the clock was set back to a time at which the leader only stood by"],
+    [253, "a claim was written down after its microVM was gone"],
+    [289, "a Create was under way whose record the store lost"],
+    [292, "a presence runner was heard that was unpaused, which the store had lost"],
+    [200_059, "a process died over the pause of a presence runner, and the clock was set"],
+  ])("ends as it should with seed %i, with which once %s", async (seed) => {
+    expect((await playSeed(seed)).played.violations).toEqual([]);
+  });
+
   it("ends every job once and leaves nothing behind, whatever fails on the way", { timeout: 60_000 + seeds * 1_000 }, async () => {
     for (let seed = first; seed < first + seeds; seed++) {
       const { played } = await playSeed(seed);
