@@ -1,6 +1,7 @@
 import { request } from "node:http";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createGuestWorld, type GuestWorld, nonceOf, secretOf, sha256, token } from "../guest/guest.fixture.js";
+import { FireRunnerError } from "../model/errors.js";
 import { until } from "../model/until.fixture.js";
 import { createLogger } from "../telemetry/logger.js";
 import { startGuestListener } from "./guest-listener.js";
@@ -74,6 +75,28 @@ describe("the guest listener", () => {
     expect((await call("POST", "/guest/v1/log", "all went well", as(secretOf("a")))).body).toBe("action=continue\n");
     expect((await call("POST", "/guest/v1/done", "exit_code=0\nreason=finished\n", as(secretOf("a")))).body).toBe("action=off\n");
     expect(world.report()).toMatchObject({ done: { exitCode: 0, reason: "finished" } });
+  });
+
+  it("refuses nobody while the store is away, and asks them to come back", async () => {
+    const ready = world.store.ready.bind(world.store);
+    const error = new FireRunnerError("FR-STORE", "away", { retryable: true });
+    Object.assign(world.store, { ready: () => ({ current: false, since: 0, error }) });
+    const away = { status: 503, body: "message=the store is out of reach\n", type: "text/plain; charset=utf-8" };
+    expect(await claim()).toEqual(away);
+    expect(await call("GET", "/guest/v1/next", undefined, as(secretOf("b")))).toEqual(away);
+    Object.assign(world.store, { ready });
+    expect((await claim()).status).toBe(200);
+  });
+
+  it("gives a credential only when the store says that nobody can forget it", async () => {
+    await claim();
+    await world.putIdentity();
+    const error = new FireRunnerError("FR-STORE", "0 replicas have it", { retryable: true });
+    Object.assign(world.store, { settled: () => Promise.reject(error) });
+    const refused = await call("GET", "/guest/v1/config", undefined, as(secretOf("a")));
+    expect([refused.status, refused.body.includes(token)]).toEqual([503, false]);
+    Object.assign(world.store, { settled: async () => {} });
+    expect((await call("GET", "/guest/v1/config", undefined, as(secretOf("a")))).body).toContain(token);
   });
 
   it("answers nothing but its calls", async () => {

@@ -51,14 +51,14 @@ describe("replicas", () => {
     c.board.tellNow();
     await clock.advance(2_000);
     expect(a.board.leader()).toMatchObject({ name: "c", epoch: "10-bb" });
-    await clock.advance(15_000);
+    await clock.advance(18_000);
     expect(a.board.replicas().map(({ name }) => name)).toEqual(["a", "c"]);
     await store.commit({ writes: [], events: [{ at: 1, type: "Noted", subject: { kind: "job", name: "x" }, message: "" }] });
     expect(a.board.replicas().map(({ revision, behind }) => [revision, behind])).toEqual([
       [1, 0],
       [0, 1],
     ]);
-    await clock.advance(2_000);
+    await clock.advance(5_000);
     expect(a.board.replicas().map(({ revision, behind }) => [revision, behind])).toEqual([
       [1, 0],
       [1, 0],

@@ -56,6 +56,8 @@ export interface ReplicaBoard {
 }
 
 const tellEveryMs = 2_000;
+/** Less than `goneAfterMs`: a note that still lay there would bring back one that is gone. */
+const noteLastsMs = 10_000;
 /** A replica that was not heard of for so long is gone. */
 const goneAfterMs = 15_000;
 /** What was heard longer ago is of no use to anybody. */
@@ -111,7 +113,7 @@ export function createReplicaBoard(options: ReplicaBoardOptions): ReplicaBoard {
   async function exchange(): Promise<void> {
     seq += 1;
     try {
-      await store.leaveNote(name, book.write(name, ownNote()), goneAfterMs);
+      await store.leaveNote(name, book.write(name, ownNote()), noteLastsMs);
       for (const [from, text] of await store.notes()) {
         const note = from === name ? undefined : book.read(from, text);
         if (note !== undefined) take(from, note);
