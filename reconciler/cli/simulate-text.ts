@@ -22,12 +22,12 @@ export function tallyText(
 ): string {
   const perSecond = (count: number) => (count / Math.max(seconds, 0.001)).toFixed(0);
   const lines = [
-    `seeds ${seed} to ${seed + seeds - 1}: ${jobs} jobs, ${lifecycles} microVMs made and gone in ${seconds.toFixed(1)} s (${perSecond(jobs)} jobs/s, ${perSecond(lifecycles)} VM lifecycles/s)`,
+    `${seeds} seeds from ${seed} on: ${jobs} jobs, ${lifecycles} microVMs made and gone in ${seconds.toFixed(1)} s (${perSecond(jobs)} jobs/s, ${perSecond(lifecycles)} VM lifecycles/s)`,
   ];
   if (broken.length === 0) return [...lines, style("no invariant was broken", "green")].join("\n");
   lines.push(
     style(
-      `${broken.length} seeds broke an invariant: ${broken
+      `an invariant was broken by ${broken.length} of them: ${broken
         .slice(0, 20)
         .map((one) => one.seed)
         .join(", ")}`,

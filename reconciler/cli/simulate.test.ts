@@ -11,7 +11,7 @@ const plain: Pick<Terminal, "style"> = { style: (text) => text };
 it("plays seeds and tells how much they did", async () => {
   const { code, out } = await run(["simulate", "--seed", "2", "--seeds", "2", "--workers", "1"]);
   expect(code).toBe(0);
-  expect(out).toMatch(/^seeds 2 to 3: \d+ jobs, \d+ microVMs made and gone in .* VM lifecycles\/s\)\nno invariant was broken\n$/);
+  expect(out).toMatch(/^2 seeds from 2 on: \d+ jobs, \d+ microVMs made and gone in .* VM lifecycles\/s\)\nno invariant was broken\n$/);
 });
 
 it("plays a seed again in the same way, with parts of it alone, and prints what happened", async () => {
@@ -61,8 +61,8 @@ it("names what a seed that breaks something takes, and how to see it again", asy
   };
   const tally = { seed: 1, seeds: 20, jobs: 2_000, lifecycles: 1_900, seconds: 10, broken };
   expect(tallyText(tally, [finding], 100, plain).split("\n")).toEqual([
-    "seeds 1 to 20: 2000 jobs, 1900 microVMs made and gone in 10.0 s (200 jobs/s, 190 VM lifecycles/s)",
-    "1 seeds broke an invariant: 17",
+    "20 seeds from 1 on: 2000 jobs, 1900 microVMs made and gone in 10.0 s (200 jobs/s, 190 VM lifecycles/s)",
+    "an invariant was broken by 1 of them: 17",
     "",
     "seed 17",
     "  I2: pool pool has 4 of 3 (seed 17, at 4000 ms)",

@@ -54,7 +54,7 @@ export function scriptOf(seed: number, jobs?: number): Script {
   const fleet = someFleet(random);
   for (let n = 0; n < pushes; n++) add(somePush(random, windowMs));
   for (let atMs = 0; atMs + minute <= windowMs; atMs += minute) addTroubles(random, fleet, atMs, add);
-  return { seed, fleet, dials: someFaults(random), steps, isShared: random.chance(0.5), stormMs: windowMs + 30_000 };
+  return { seed, fleet, dials: someFaults(random), steps, isShared: random.chance(0.25), stormMs: windowMs + 30_000 };
 }
 
 /** The same script with some of its faults and steps alone, by their names. */

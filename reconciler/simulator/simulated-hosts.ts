@@ -37,6 +37,7 @@ export class SimulatedHosts implements FlintlockPort {
     private readonly random: SeededRandom,
     private readonly faults: FaultBoard,
     private readonly events: {
+      readonly made: (machine: Machine) => void;
       readonly booted: (machine: Machine) => void;
       readonly deleting: (machine: Machine) => void;
       readonly destroyed: (machine: Machine) => void;
@@ -80,6 +81,7 @@ export class SimulatedHosts implements FlintlockPort {
       on: false,
     };
     this.machines.set(uid, machine);
+    this.events.made(machine);
     this.events.changed();
     this.work(host.name, () => this.boot(machine));
     if (this.faults.strikes("createAnswerLost")) await this.loseAnswer("Create");

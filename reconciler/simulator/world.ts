@@ -77,6 +77,7 @@ export class World {
       this.activity += 1;
     };
     this.hosts = new SimulatedHosts(this.clock, SeededRandom.named(seed, "hosts"), this.faults, {
+      made: ({ record, host }) => this.note(`Create of ${record.name} on ${host}, ${record.address ?? record.mac}`),
       booted: (machine) => this.guests.boot(machine),
       deleting: ({ record, uid }) => {
         this.note(`Delete of ${record.name}`);
