@@ -51,7 +51,7 @@ export function joinReplicas(options: JoinReplicasOptions): Replicas {
     onPollWanted: (connection) => loop()?.pollSoon(connection),
   });
   const relay = createLeaderRelay({
-    ...{ clock, key, loop: { look: () => loop()?.look() } },
+    ...{ clock, key, leads: () => loop()?.status().leading === true },
     leader() {
       const leader = board.leader();
       return leader?.isThis === true ? undefined : leader;

@@ -214,9 +214,10 @@ class Loop implements Reconciler {
     };
   }
 
-  /** Whether nobody else may lead for so long. */
+  /** Whether nobody else may lead for so long. After the clock was set back that is not known until the lease is renewed. */
   private holdsLease(forMs = 0): boolean {
-    return this.lease !== undefined && this.lease.expiresAt - this.ports.clock.now() > forMs;
+    const leftMs = this.lease === undefined ? 0 : this.lease.expiresAt - this.ports.clock.now();
+    return leftMs > forMs && leftMs <= this.times.ttlMs;
   }
 
   private depose(): void {

@@ -18,22 +18,15 @@ const leads = (): Partial<LoopView> => ({ look: () => aSnapshot(), sweepSoon: ()
 async function replica(token: string, view: Partial<LoopView>, leader: () => Leader | undefined, itsKey = key) {
   const store = newStore();
   const loop = aLoop(view);
-  const asked: string[] = [];
   const declarations = createDeclarations({ store, clock: systemClock });
   await declarations.put("host", "rack-1", oneOfEach.host);
   const listener = await startAdminListener({
     ...{ listener: onLoopback, store, declarations, clock: systemClock, token, metrics: createMetrics(), logger: keptLog().logger },
-    loop: {
-      ...loop,
-      look() {
-        asked.push("look");
-        return loop.look();
-      },
-    },
+    loop,
     readiness: () => ({ checks: [] }),
     replicas: () => [],
     jobLog: async () => undefined,
-    relay: createLeaderRelay({ clock: systemClock, loop, key: itsKey, leader }),
+    relay: createLeaderRelay({ clock: systemClock, leads: () => loop.look() !== undefined, key: itsKey, leader }),
   });
   ends.push(async () => {
     await listener.stop();
@@ -41,7 +34,7 @@ async function replica(token: string, view: Partial<LoopView>, leader: () => Lea
   });
   const call = (path: string, method = "GET", headers = {}) =>
     fetch(`${listener.url}${path}`, { method, headers: { authorization: `Bearer ${token}`, ...headers } });
-  return { url: listener.url, call, asked, store };
+  return { url: listener.url, call, store };
 }
 
 describe("a replica that stands by", () => {

@@ -1,7 +1,6 @@
 import { createHmac } from "node:crypto";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Clock } from "../model/clock.js";
-import type { LoopView } from "./loop-view.js";
 import { sameSecret } from "./same-secret.js";
 
 /** What the admin API needs to know of the other replicas. */
@@ -12,7 +11,8 @@ export interface Leader {
 
 export interface LeaderRelayOptions {
   readonly clock: Pick<Clock, "now">;
-  readonly loop: Pick<LoopView, "look">;
+  /** Whether this process leads: then nobody else is asked. */
+  readonly leads: () => boolean;
   /** The service's key, which all replicas have: 64 hex digits. */
   readonly key: string;
   /** The replica that leads, as far as is known; undefined when that is this one, or none. */
@@ -44,7 +44,7 @@ const answerMs = 10_000;
  * Requests are passed on without the caller's token, under a signature of the service's key over method, address and time. When the
  * leader cannot be reached, or turns out not to lead, the request is answered here, as far as that goes.
  */
-export function createLeaderRelay({ clock, loop, key, leader }: LeaderRelayOptions): LeaderRelay {
+export function createLeaderRelay({ clock, leads, key, leader }: LeaderRelayOptions): LeaderRelay {
   const derived = createHmac("sha256", Buffer.from(key, "hex")).update("firerunner/leader-relay/v1").digest();
   const sign = (method: string, url: string, at: string): string =>
     createHmac("sha256", derived)
@@ -57,7 +57,7 @@ export function createLeaderRelay({ clock, loop, key, leader }: LeaderRelayOptio
   }
 
   async function relay(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
-    if (!leaderPaths.has(request.routeOptions.url ?? "") || loop.look() !== undefined || isRelayed(request)) return undefined;
+    if (!leaderPaths.has(request.routeOptions.url ?? "") || leads() || isRelayed(request)) return undefined;
     const to = leader();
     if (to === undefined) return undefined;
     const at = String(clock.now());
