@@ -32,8 +32,10 @@ export function composeSources({ repoUrl, ref, sha, refspecs, depth }: SourcesOp
     `git fetch --quiet --prune ${depth > 0 ? `--depth ${depth} ` : ""}origin ${refs}`,
     say(`Checking out ${sha.slice(0, 8)} as detached HEAD (ref is ${ref})...`),
   ];
-  // The branch may have gone on since the pipeline began.
-  const deeper = `git cat-file -e ${quote(`${sha}^{commit}`)} 2>/dev/null || git fetch --quiet --unshallow origin ${refs}`;
+  // The branch may have gone on since the pipeline began, or have been forced to another history. Not every server gives a
+  // commit by its name.
+  const named = `git fetch --quiet --depth ${depth} origin ${quote(sha)} 2>/dev/null`;
+  const deeper = `git cat-file -e ${quote(`${sha}^{commit}`)} 2>/dev/null || ${named} || git fetch --quiet --unshallow origin ${refs}`;
   return `${prelude}${[...lines, ...(depth > 0 ? [deeper] : []), `git checkout --force --quiet --detach ${quote(sha)}`].join("\n")}\n`;
 }
 

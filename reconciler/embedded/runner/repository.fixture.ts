@@ -8,6 +8,8 @@ export interface TestRepository {
   readonly url: string;
   /** Its commits on `main`, the oldest first. */
   readonly shas: readonly string[];
+  /** Forces `main` to a first commit of its own, so that no branch leads to the others; they are given by name alone. */
+  startAnew(text: string): void;
 }
 
 /** A git repository whose commits give `file` one text after another. It is gone after the test. */
@@ -26,5 +28,15 @@ export function makeRepository(file: string, texts: readonly string[]): TestRepo
     git("commit", "--quiet", "-m", "Change it");
     return git("rev-parse", "HEAD");
   });
-  return { url: `file://${directory}`, shas };
+  return {
+    url: `file://${directory}`,
+    shas,
+    startAnew(text) {
+      git("config", "uploadpack.allowAnySHA1InWant", "true");
+      git("checkout", "--quiet", "--orphan", "anew");
+      writeFileSync(join(directory, file), text);
+      git("commit", "--quiet", "--all", "-m", "Start anew");
+      git("branch", "--quiet", "--force", "main", "anew");
+    },
+  };
 }

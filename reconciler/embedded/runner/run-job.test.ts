@@ -243,6 +243,14 @@ describe("a job's files", () => {
     expect(older.log).toContain("$ cat file\nfirst");
   });
 
+  test("a commit that a forced push left without a branch is asked for by its name", async () => {
+    repository.startAnew("anew");
+    const depth = { depth: 1, refspecs: ["+refs/heads/main:refs/remotes/origin/main"] };
+    const { log, end } = await run({ git_info: source({ sha: repository.shas[1], ...depth }), variables: [], steps: look });
+    expect(end.state).toBe("success");
+    expect(log).toContain("$ cat file\nsecond");
+  });
+
   test("a commit that is not there fails the job as the system's fault", async () => {
     const { end, log } = await run({ git_info: source({ sha: "f".repeat(40) }), variables: [], steps: look });
     expect(end).toMatchObject({ state: "failed", failure_reason: "runner_system_failure" });
