@@ -204,6 +204,16 @@ describe("what the service has learned of its forge", () => {
     await until(async () => !(await world.run(["get", "hosts"])).out.includes("  unknown  "), "the host was asked");
   });
 
+  it("get replicas shows who leads", async () => {
+    await until(async () => (await world.run(["get", "replicas"])).out.includes("  leads  "), "it leads");
+    const { code, out } = await world.run(["get", "replicas"]);
+    const [head, ...rows] = out.trimEnd().split("\n");
+    expect([code, head]).toEqual([0, expect.stringMatching(/^NAME +ROLE +EPOCH +BEHIND +HEARD +UP +VERSION +ADMIN$/)]);
+    expect(rows).toEqual([
+      expect.stringMatching(/^\S+ \(answers\) +leads +1-[0-9a-f]+ +0 +\S+ +\S+ +\d+\.\d+\.\d+ +http:\/\/127\.0\.0\.1:\d+$/),
+    ]);
+  });
+
   it("get jobs is a table whose columns line up", async () => {
     const { code, out } = await world.run(["get", "jobs"]);
     const [head, ...rows] = out.trimEnd().split("\n");
