@@ -86,6 +86,14 @@ describe("replicas", () => {
     expect(a.board.lastHeardAt("vm-1")).toBeUndefined();
   });
 
+  it("that come later know how much there is already", async () => {
+    const { clock, store, join } = world();
+    await store.commit({ writes: [], events: [{ at: 1, type: "Noted", subject: { kind: "job", name: "x" }, message: "" }] });
+    const late = join("late");
+    await clock.advance(2_000);
+    expect(late.board.replicas()).toMatchObject([{ revision: 1, behind: 0 }]);
+  });
+
   it("want polls of each other", async () => {
     const { clock, join } = world();
     const [a, b] = [join("a"), join("b")];

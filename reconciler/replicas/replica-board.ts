@@ -28,7 +28,7 @@ export interface OwnNews {
 }
 
 export interface ReplicaBoardOptions {
-  readonly store: Pick<Store, "leaveNote" | "notes" | "watch">;
+  readonly store: Pick<Store, "commit" | "leaveNote" | "notes" | "watch">;
   readonly clock: Clock;
   /** The service's key: 64 hex digits. */
   readonly key: string;
@@ -110,9 +110,16 @@ export function createReplicaBoard(options: ReplicaBoardOptions): ReplicaBoard {
     for (const [vm, at] of heardAt) if (now - at > heardWithinMs || at > now) heardAt.delete(vm);
   }
 
+  /** What was committed before this process came was told to no watcher here. */
+  async function learnRevision(): Promise<void> {
+    const result = await store.commit({ writes: [] });
+    if (result.outcome === "committed") revision = Math.max(revision, result.revision);
+  }
+
   async function exchange(): Promise<void> {
     seq += 1;
     try {
+      if (revision === 0) await learnRevision();
       await store.leaveNote(name, book.write(name, ownNote()), noteLastsMs);
       for (const [from, text] of await store.notes()) {
         const note = from === name ? undefined : book.read(from, text);
