@@ -6,10 +6,9 @@ import { World } from "./world.js";
 const minute = 60_000;
 
 /** Plays a script in a world of its own: everything in it happens, the faults stop, and then all must become quiet and right. */
-export async function play(script: Script, watch: (world: World) => void = () => {}): Promise<World> {
+export async function play(script: Script): Promise<World> {
   const { fleet, seed } = script;
   const world = new World(seed, checkAlways);
-  watch(world);
   await world.declare(fleet.hosts, fleet.pools, fleet.connection, fleet.images);
   Object.assign(world.dials, script.dials);
   if (script.isShared) world.lease = sharedStoreLease;

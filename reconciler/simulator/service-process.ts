@@ -28,6 +28,8 @@ export interface ServiceProcess {
   readonly life: Life;
   /** When it began, or went on after it had stood still. */
   startedAt: number;
+  /** Since when it leads, as it believes; undefined when it does not. */
+  readonly leadsSince: () => number | undefined;
 }
 
 export interface ServiceProcessParts {
@@ -54,6 +56,10 @@ export function startProcess(parts: ServiceProcessParts): ServiceProcess {
   const clock = clockOf(parts, life);
   const store = boundary("store", parts.store, life, parts.fate);
   const guest = createGuest({ store, sealer, clock, key: serviceKey, owner, url: () => "https://firerunner.example" });
+  let leadsSince: number | undefined;
+  const leads = (epoch: string | undefined) => {
+    leadsSince = epoch === undefined ? undefined : parts.clock.now();
+  };
   const loop = startReconciler(
     {
       store,
@@ -63,12 +69,12 @@ export function startProcess(parts: ServiceProcessParts): ServiceProcess {
       guest,
       clock,
       random: parts.random,
-      observer: { pass: parts.passed, effect: parts.carriedOut, fault: parts.fault, foundByPolling: () => {}, leads: () => {} },
+      observer: { pass: parts.passed, effect: parts.carriedOut, fault: parts.fault, foundByPolling: () => {}, leads },
     },
     { owner, holder: parts.holder, schedules, lease: parts.lease },
     parts.decide,
   );
-  return { holder: parts.holder, loop, guest, store, life, startedAt: parts.clock.now() };
+  return { holder: parts.holder, loop, guest, store, life, startedAt: parts.clock.now(), leadsSince: () => leadsSince };
 }
 
 /** Timers of a process that stands still go off when it goes on; those of a dead one never do. */

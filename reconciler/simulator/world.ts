@@ -133,10 +133,13 @@ export class World {
     await this.store.settled();
   }
 
-  /** Since when a process that lives has been at work, and still decides, on a store that does what it is told. */
+  /** Since when a process has led that lives and still decides, on a store that does what it is told. */
   get workingSince(): number | undefined {
-    const working = this.open().find(({ life }) => !life.stopping);
-    return working === undefined ? undefined : Math.max(working.startedAt, this.current.troubledAt);
+    for (const { life, startedAt, leadsSince } of this.open()) {
+      const since = life.stopping ? undefined : leadsSince();
+      if (since !== undefined) return Math.max(since, startedAt, this.current.troubledAt);
+    }
+    return undefined;
   }
 
   now(): number {
