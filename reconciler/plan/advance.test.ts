@@ -241,6 +241,15 @@ describe("deadlines", () => {
     expect(next(doubtful, { guestReports: new Map(), pools })?.failure).toBeUndefined();
   });
 
+  it("of a Create in doubt run only since this leader listens: that of the one before may still be under way", () => {
+    const { uid: _uid, ...doubtful } = unclaimed({ phase: "creating", createSentAt: now - 120_000 });
+    const hosts = [aHostView(undefined, [])];
+    const seen = (listeningSince: number) => next(doubtful, { guestReports: new Map(), hosts, listeningSince });
+    expect(seen(now - 5_000)).toMatchObject({ phase: "creating" });
+    // By then it is certain that there is nothing to be removed.
+    expect(seen(now - 60_000)).toBeUndefined();
+  });
+
   it("does not blame a guest that ended when the forge could not be read since", () => {
     const rest = { ...withJob("running", done(60_000)), connections: [aConnectionView({ readAt: now - 90_000, polledAt: now - 90_000 })] };
     const vm = next(busy(), rest);

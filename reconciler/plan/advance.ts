@@ -79,7 +79,8 @@ function findByName(draft: Draft, vm: Microvm, createSentAt: number, observation
   for (const shown of observation?.microvms.values() ?? []) {
     if (shown.name === vm.name) return draft.putMicrovm({ ...vm, uid: shown.uid });
   }
-  const certainAt = createSentAt + createDoubtMs;
+  // A Create of the leader before may be under way for as long as ever, and so may one over which the clock was set forward.
+  const certainAt = Math.max(createSentAt, draft.snapshot.listeningSince) + createDoubtMs;
   if (observation !== undefined && observation.startedAt >= certainAt) {
     const absent = draft.putMicrovm({ ...vm, absentAt: draft.now });
     if (isLeaving(absent)) return absent;

@@ -19,6 +19,10 @@ describe("the service in a world that one seed decides", () => {
     expect((await playSeed(seed)).played.violations).toEqual([]);
   });
 
+  it("ends as it should with seed 300110 and 100 jobs, with which once the clock was set forward over a Create", async () => {
+    expect((await playSeed(300_110, 100)).played.violations).toEqual([]);
+  });
+
   it("ends every job once and leaves nothing behind, whatever fails on the way", { timeout: 60_000 + seeds * 1_000 }, async () => {
     for (let seed = first; seed < first + seeds; seed++) {
       const { played } = await playSeed(seed);
