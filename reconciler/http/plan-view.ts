@@ -59,7 +59,9 @@ export function changesOf(snapshot: Snapshot, decisions: readonly Decision[]): r
     deadLetter: new Set(),
   };
   const microvms = new Map(snapshot.microvms.map((vm) => [vm.name, vm]));
-  return decisions.map((decision) => {
+  // That a guest's report is still absent is demanded of the commit, and changes nothing.
+  const changes = decisions.filter(({ kind, key }) => kind !== "guestReport" || snapshot.guestReports.has(key));
+  return changes.map((decision) => {
     const { kind, key: name, value } = decision;
     const action = value === null ? "remove" : known[kind].has(name) ? "change" : "create";
     return { kind, name, action, ...reasonOf(snapshot, decision, microvms.get(name)) };

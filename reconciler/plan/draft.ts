@@ -103,6 +103,11 @@ export class Draft {
     this.decisions.set(`guestReport:${name}`, { kind: "guestReport", key: name, value: null });
   }
 
+  /** What was decided holds only while the guest has said nothing: the commit is refused when its report came meanwhile. */
+  demandSilence(name: string): void {
+    if (!this.snapshot.guestReports.has(name)) this.dropGuestReport(name);
+  }
+
   dropIdentity(vm: string): void {
     this.drop("identity", vm, this.identities);
   }

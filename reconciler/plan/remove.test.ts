@@ -22,6 +22,15 @@ const look = (vm: Microvm, identity?: Identity, rest: Partial<Snapshot> = {}) =>
 };
 const target = { vm: "vm-one", connection: "forge", runnerId: 100 };
 
+it("what no guest has claimed goes at once, and only if no claim came until that is written down", () => {
+  const { claimedAt: _claimedAt, ...unclaimed } = draining();
+  const silence = { kind: "guestReport", key: "vm-one", value: null };
+  const { vm, decided } = look(unclaimed, leaving({ pausedAt: now - 100 }), { guestReports: new Map() });
+  expect(vm?.phase).toBe("deleting");
+  expect(decided.decisions).toContainEqual(silence);
+  expect(look(draining(), leaving({ absent: true })).decided.decisions).not.toContainEqual(silence);
+});
+
 describe("the removal of a microVM that may hold a credential", () => {
   const { runnerId: _runnerId, ...unfound } = leaving();
 

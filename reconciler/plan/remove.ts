@@ -52,7 +52,10 @@ function drain(draft: Draft, vm: Microvm): Microvm {
   const identity = draft.identities.get(vm.name);
   const left = identity === undefined ? undefined : leave(draft, identity);
   const mayGo = left === undefined || !mayHoldCredential(draft, vm) || isOverdue(draft, vm) || hasEnded(draft, vm, left);
-  return mayGo ? draft.putMicrovm({ ...vm, phase: "deleting", deletingAt: draft.now }) : vm;
+  if (!mayGo) return vm;
+  // A guest that claims in this very moment is given its runner's token, until it is written down that it leaves.
+  if (left !== undefined) draft.demandSilence(vm.name);
+  return draft.putMicrovm({ ...vm, phase: "deleting", deletingAt: draft.now });
 }
 
 /** Marks an identity as leaving; its token is needed no more. */

@@ -14,6 +14,7 @@ describe("the service in a world that one seed decides", () => {
     [253, "a claim was written down after its microVM was gone"],
     [289, "a Create was under way whose record the store lost"],
     [292, "a presence runner was heard that was unpaused, which the store had lost"],
+    [600_012, "a guest claimed while it was being written down that its microVM holds no credential"],
     [200_059, "a process died over the pause of a presence runner, and the clock was set"],
   ])("ends as it should with seed %i, with which once %s", async (seed) => {
     expect((await playSeed(seed)).played.violations).toEqual([]);
