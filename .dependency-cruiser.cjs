@@ -51,7 +51,15 @@ module.exports = {
     only(
       "simulator-runs-the-core",
       room("simulator"),
-      [room("simulator"), room("control"), room("plan"), room("model"), room("store"), room("guest"), "^reconciler/(flintlock|forge)/port\\.ts$"],
+      [
+        room("simulator"),
+        room("control"),
+        room("plan"),
+        room("model"),
+        room("store"),
+        room("guest"),
+        "^reconciler/(flintlock|forge)/port\\.ts$",
+      ],
       "The simulated world runs the production's loop, store logic and guest protocol; nothing of it reaches a wire",
     ),
     {

@@ -11,7 +11,7 @@ import type { Draft } from "./draft.js";
 import { giveBack, mayGiveBack } from "./give-back.js";
 import { type IdleNumbers, idleNumbersAt, idleTarget } from "./idle-target.js";
 import { explain } from "./jobs.js";
-import { staleMs } from "./look.js";
+import { isStale } from "./look.js";
 import { allocateMicrovm, commitMicrovm, newPerPlan } from "./make-microvm.js";
 import { Placement } from "./place.js";
 import { beyondQuota } from "./project-quota.js";
@@ -212,7 +212,7 @@ class Demand {
     if (view.paused) return { code: "FR-POOL-LIMIT", message: `pool "${spec.name}" is paused` };
     const connection = this.draft.connections.get(spec.connection);
     if (connection === undefined || !this.draft.snapshot.images.some((image) => image.name === spec.image)) return undeclared(spec);
-    if (connection.readAt === undefined || this.draft.reached(connection.readAt + staleMs))
+    if (isStale(this.draft, connection))
       return { code: "FR-CONNECTION-STALE", message: `connection "${spec.connection}" has not been read for a minute` };
     const limited = whyNoRunner(this.draft, spec.connection);
     if (limited !== undefined) return limited;

@@ -12,7 +12,8 @@ export function mayGiveBack(draft: Draft, vm: Microvm): boolean {
 /** The microVM goes on without a runner, and serves whoever needs it first; its runner is removed in order. `why` is for people. */
 export function giveBack(draft: Draft, vm: Microvm, why: string): Microvm {
   const identity = draft.identities.get(vm.name);
-  if (identity !== undefined) leave(draft, identity);
+  // A runner that there is not leaves nothing to wait for.
+  if (identity !== undefined && leave(draft, identity).absent === true) draft.dropIdentity(vm.name);
   const { committedAt: _committedAt, ...rest } = vm;
   draft.event("RunnerGivenBack", { kind: "microvm", name: vm.name }, why, vm.traceId);
   return draft.putMicrovm({ ...rest, identity: false });

@@ -2,6 +2,7 @@ import { conditionKey } from "../model/condition.js";
 import type { Draft } from "./draft.js";
 import { followHints } from "./hints.js";
 import { pollIntervalMs } from "./poll-interval.js";
+import type { ConnectionView } from "./snapshot.js";
 
 /** How soon a host is listed again while a Create's answer is in doubt. */
 const doubtMs = 1_000;
@@ -9,7 +10,10 @@ const doubtMs = 1_000;
 const checkMs = 600_000;
 const checkUnusableMs = 60_000;
 /** A forge that was not read for this long is not worked for: what waits there may have changed. */
-export const staleMs = 60_000;
+const staleMs = 60_000;
+
+/** Whether a forge was not read for too long for anything new to be made for it. */
+export const isStale = (draft: Draft, { readAt }: ConnectionView): boolean => readAt === undefined || draft.reached(readAt + staleMs);
 
 /** Asks hosts for their microVMs when it is time, and sooner while a Create's fate is unknown. */
 export function askHosts(draft: Draft): void {

@@ -39,6 +39,14 @@ describe("a class", () => {
     expect(presences).toMatchObject([{ pool: "pool", size: "small" }]);
   });
 
+  it("asks nothing of a forge that cannot be read, and is forgotten with its pool", () => {
+    const connections = [aConnectionView({ readAt: undefined })];
+    const { presences, steps } = look({ pools: [{ spec: aPool({ minIdle: 1 }), paused: false }], connections });
+    expect(presences).toMatchObject([{ state: "wanted", attempts: 0 }]);
+    expect(steps).toEqual([]);
+    expect(look({ pools: [], connections, presences }).presences).toEqual([]);
+  });
+
   it("of another size has its own", () => {
     const jobs = [aJob({ tags: ["vm", "large"], queuedAt: now - 9 * minute }), aJob({ jobId: 2, queuedAt: now - 9 * minute })];
     expect(look({ jobs }).presences.map(({ size, tags }) => [size, tags])).toEqual([

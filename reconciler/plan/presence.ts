@@ -6,6 +6,7 @@ import { classKey, classTraits, type RunnerClass } from "../model/runner-class.j
 import { sizeOf } from "../model/size-tag.js";
 import type { Draft } from "./draft.js";
 import type { PresenceStep } from "./effect.js";
+import { isStale } from "./look.js";
 import { mayMakeRunner } from "./runner-limit.js";
 
 /** How long a job waits before its class gets a presence runner: most are served sooner, and one for each would be calls for nothing. */
@@ -46,6 +47,11 @@ export function choosePresences(draft: Draft): void {
 /** Takes every presence runner one step further. */
 export function tendPresences(draft: Draft): void {
   for (const presence of draft.presences.values()) stepOn(draft, presence);
+}
+
+function isUnread(draft: Draft, connection: string): boolean {
+  const view = draft.connections.get(connection);
+  return view === undefined || isStale(draft, view);
 }
 
 /** The classes that need one, by their key. */
@@ -123,7 +129,8 @@ function stepOn(draft: Draft, presence: Presence): void {
   const begin = (step: PresenceStep) => draft.begin({ kind: "tendPresence", presence: name, connection, step });
   switch (state) {
     case "wanted":
-      if (mayMakeRunner(draft, connection) && begin(attempts === 0 ? "make" : "remake"))
+      // A forge that cannot be read is asked for nothing: what was asked in vain would have to be searched for before it goes.
+      if (!isUnread(draft, connection) && mayMakeRunner(draft, connection) && begin(attempts === 0 ? "make" : "remake"))
         draft.putPresence({ ...presence, attempts: attempts + 1 });
       return;
     case "paused":

@@ -61,3 +61,11 @@ it("nothing is made anew for the same tags in another order", () => {
   expect(vm).toMatchObject({ phase: "assigned" });
   expect(effects).toEqual([]);
 });
+
+it("a runner that was not even asked for is wanted anew in the same moment", () => {
+  const { runnerId: _runnerId, sealedToken: _token, ...unasked } = anIdentity({ state: "wanted", attempts: 0, tags: ["vm", "small"] });
+  const pools = [{ spec: aPool({ tags: ["vm", "new"], maxMicrovms: 1 }), paused: false }];
+  const { after } = planUntilDone(aSnapshot({ microvms: [unclaimed], identities: [unasked], pools, jobs: [aJob({ tags: ["vm"] })] }));
+  expect(after.microvms).toMatchObject([{ name: "vm-one", identity: true }]);
+  expect(after.identities).toMatchObject([{ vm: "vm-one", state: "wanted", tags: ["vm", "new", "small"], attempts: 1 }]);
+});

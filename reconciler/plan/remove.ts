@@ -28,6 +28,7 @@ export function removeIdentities(draft: Draft): void {
     } else if (identity.state === "leaving" && !vm.identity) {
       // It was given back: its microVM stays, and may get another when this one is gone.
       removeIdentity(draft, identity);
+      if (!draft.identities.has(identity.vm)) draft.again();
     } else if (identity.state === "ready" && identity.runnerId === undefined && identity.absent !== true) {
       // Its forge has another address since it was made there.
       draft.begin({ kind: "findRunner", vm: identity.vm, connection: identity.connection });
