@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
 const images = {
@@ -15,7 +16,15 @@ const images = {
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: "unit", include: ["{proto,provider,reconciler,testing,images,scripts}/**/*.test.ts"], testTimeout: 20_000 } },
+      {
+        test: {
+          name: "unit",
+          include: ["{proto,provider,reconciler,testing,images,scripts}/**/*.test.ts"],
+          testTimeout: 20_000,
+          // Alone on a machine of two cores one worker would leave one of them idle.
+          maxWorkers: availableParallelism(),
+        },
+      },
       // Most of their time is waiting, for polls and for what runs elsewhere: two at a time leave no core idle.
       { test: { name: "e2e", include: ["test/e2e/**/*.test.ts"], testTimeout: 120_000, hookTimeout: 60_000, maxWorkers: 2 } },
       {
