@@ -1,5 +1,4 @@
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createGitLabClient, type GitLabClient } from "../../reconciler/cli/dev/gitlab-client.js";
 import { type Pushed, pushFolder } from "../../reconciler/cli/dev/push-folder.js";
@@ -16,6 +15,7 @@ import type { FleetInput } from "../../reconciler/model/fleet.js";
 import type { PoolInput } from "../../reconciler/model/pool.js";
 import { serviceSchema } from "../../reconciler/model/service.js";
 import { createLogger } from "../../reconciler/telemetry/logger.js";
+import { type AtEnd, beginWorld } from "./begin-world.fixture.js";
 import { HttpGuestDriver, type RunnerConfig } from "./hosts-guests.fixture.js";
 
 export interface HostsWorldOptions {
@@ -67,25 +67,11 @@ interface WatchedHost {
 }
 
 /** Starts the world, and watches it until it is stopped. */
-export async function startHostsWorld(options: HostsWorldOptions): Promise<HostsWorld> {
-  const directory = realpathSync(mkdtempSync(join(tmpdir(), "firerunner-hosts-")));
-  const ends: (() => Promise<unknown> | unknown)[] = [() => rmSync(directory, { recursive: true, force: true })];
-  const stop = async () => {
-    for (const end of ends.splice(0).reverse()) await end();
-  };
-  try {
-    return { ...(await build(directory, options, (end) => ends.push(end))), stop };
-  } catch (caught) {
-    await stop();
-    throw caught;
-  }
+export function startHostsWorld(options: HostsWorldOptions): Promise<HostsWorld> {
+  return beginWorld("hosts", (directory, atEnd) => build(directory, options, atEnd));
 }
 
-async function build(
-  directory: string,
-  options: HostsWorldOptions,
-  atEnd: (end: () => Promise<unknown> | unknown) => void,
-): Promise<Omit<HostsWorld, "stop">> {
+async function build(directory: string, options: HostsWorldOptions, atEnd: AtEnd): Promise<Omit<HostsWorld, "stop">> {
   const violations = new Set<string>();
   const spawned = new Map<string, Set<string>>();
   const ran = new Map<string, number>();

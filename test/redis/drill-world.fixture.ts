@@ -1,5 +1,4 @@
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createGitLabClient, type GitLabClient } from "../../reconciler/cli/dev/gitlab-client.js";
 import { type Pushed, pushFolder } from "../../reconciler/cli/dev/push-folder.js";
@@ -9,6 +8,7 @@ import { type EmbeddedHost, startEmbeddedHost } from "../../reconciler/embedded/
 import { systemClock } from "../../reconciler/model/clock.js";
 import type { FleetInput } from "../../reconciler/model/fleet.js";
 import type { ServiceInput } from "../../reconciler/model/service.js";
+import { type AtEnd, beginWorld } from "../e2e/begin-world.fixture.js";
 import { HttpGuestDriver, type RunnerConfig } from "../e2e/hosts-guests.fixture.js";
 import { startBalancer } from "./balancer.fixture.js";
 import { adminToken, prepareReplica, type ReplicaProcess } from "./replica-process.fixture.js";
@@ -45,25 +45,11 @@ const capacity = { vcpu: 8, memoryMb: 8192, microvms: 8 };
 const timings = { buildMs: 20, removeMs: 10, backoffMs: 500, resyncMs: 3_000 };
 const replicaNames = ["red", "green", "blue"];
 
-export async function startDrillWorld(options: DrillWorldOptions): Promise<DrillWorld> {
-  const directory = realpathSync(mkdtempSync(join(tmpdir(), "firerunner-drill-")));
-  const ends: (() => Promise<unknown> | unknown)[] = [() => rmSync(directory, { recursive: true, force: true })];
-  const stop = async () => {
-    for (const end of ends.splice(0).reverse()) await end();
-  };
-  try {
-    return { ...(await build(directory, options, (end) => ends.push(end))), stop };
-  } catch (caught) {
-    await stop();
-    throw caught;
-  }
+export function startDrillWorld(options: DrillWorldOptions): Promise<DrillWorld> {
+  return beginWorld("drill", (directory, atEnd) => build(directory, options, atEnd));
 }
 
-async function build(
-  directory: string,
-  options: DrillWorldOptions,
-  atEnd: (end: () => Promise<unknown> | unknown) => void,
-): Promise<Omit<DrillWorld, "stop">> {
+async function build(directory: string, options: DrillWorldOptions, atEnd: AtEnd): Promise<Omit<DrillWorld, "stop">> {
   const ran = new Map<string, number>();
   const jobs = new Map<number, string>();
   const twice: string[] = [];
