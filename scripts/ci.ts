@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { otherNodes, testUnder } from "./other-nodes.js";
 
@@ -12,8 +12,17 @@ interface Outcome {
   readonly seconds: number;
 }
 
+/** A test, in the fields of Vitest's JSON report. */
+interface Assertion {
+  readonly status: string;
+  readonly fullName: string;
+  readonly failureMessages?: readonly string[] | null;
+}
+
 const root = fileURLToPath(new URL("..", import.meta.url));
 const outcomes: Outcome[] = [];
+/** The failed tests by name with their first line, told again at the end: a log may be cut before them. */
+const failures: string[] = [];
 
 /** Runs a command as one step that passes or fails as a whole. */
 function check(step: string, command: string, ...args: readonly string[]): void {
@@ -29,6 +38,7 @@ function tests(suite: "unit" | "e2e" | "redis" | "pulumi" | "clients" | "images"
     const { status } = spawnSync("npm", args, { cwd: root, stdio: "inherit", timeout: 1_200_000 });
     if (!existsSync(report)) return ok(false);
     const summary: unknown = JSON.parse(readFileSync(report, "utf8"));
+    failures.push(...failedTests(summary).map((test) => `${suite}: ${test}`));
     const passed = count(summary, "numPassedTests");
     const failed = count(summary, "numFailedTests") + count(summary, "numPendingTests") + count(summary, "numTodoTests");
     // A suite that could not even be loaded has no failed test, but fails the command.
@@ -55,6 +65,19 @@ function count(summary: unknown, field: string): number {
   const value = typeof summary === "object" && summary !== null ? (summary as Record<string, unknown>)[field] : undefined;
   if (typeof value !== "number") throw new Error(`the test report has no ${field}`);
   return value;
+}
+
+function failedTests(summary: unknown): string[] {
+  const { testResults } = summary as { testResults: { name: string; message: string; assertionResults: Assertion[] }[] };
+  return testResults.flatMap(({ name, message, assertionResults }) => [
+    ...(message === "" ? [] : [`${relative(root, name)}: ${message}`]),
+    ...assertionResults
+      .filter(({ status }) => status !== "passed")
+      .map(
+        ({ status, fullName, failureMessages }) =>
+          `${relative(root, name)}: ${fullName}: ${status}\n${(failureMessages ?? []).join("\n").slice(0, 2000)}`,
+      ),
+  ]);
 }
 
 function ok(passed: boolean): Pick<Outcome, "passed" | "failed"> {
@@ -88,6 +111,7 @@ for (const { version, node } of otherNodes()) {
 }
 check("smoke of the benchmarks", "npm", "run", "--silent", "bench", "--", "--smoke");
 
+for (const failure of failures) console.log(`\n-- ${failure}`);
 console.log("");
 for (const { step, passed, failed, seconds } of outcomes)
   console.log(`${seconds.toFixed(1).padStart(7)} s  ${step}: ${passed} passed, ${failed} failed`);
