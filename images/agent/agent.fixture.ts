@@ -24,7 +24,7 @@ export interface AgentMachine {
   writeBoot(text: string): string;
   /** Text of a file that a command left in the machine's directory; empty when there is none. */
   read(name: string): string;
-  start(env: Readonly<Record<string, string>>): RunningAgent;
+  start(env: Readonly<Record<string, string>>, ...args: readonly string[]): RunningAgent;
   remove(): void;
 }
 
@@ -78,9 +78,9 @@ export function makeAgentMachine(): AgentMachine {
     bootFile: (url) => writeBoot(bootText(url)),
     writeBoot,
     read: (name) => (existsSync(join(directory, name)) ? readFileSync(join(directory, name), "utf8") : ""),
-    start(env) {
+    start(env, ...args) {
       const agent = fileURLToPath(new URL("firerunner-agent", import.meta.url));
-      const child = spawn(join(bin, "sh"), [agent], {
+      const child = spawn(join(bin, "sh"), [agent, ...args], {
         env: {
           PATH: bin,
           FIRERUNNER_STATE_DIR: stateDir,

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { until } from "../../reconciler/model/until.fixture.js";
@@ -256,6 +256,45 @@ echo '{"level":"error","msg":"Failed to process build"}'`;
     expect(fields(reconciler.of("claim")[0]?.body).boot_stages).toMatch(/^init:1\.12,network:1\.33,claim:\d+\.\d\d$/);
     expect(machine.read("helped")).toBe("metadata off\nhostname fr-small-1\n");
     expect(fields(reconciler.of("done")[0]?.body)).toEqual({ exit_code: "0", reason: "finished" });
+  });
+
+  test("gitlab-runner finds a bash first that changes to the user of jobs, where nobody but root writes", async () => {
+    const { machine, listen, start } = world();
+    machine.addCommand("gitlab-runner", `${gitlabRunner}\nbash --login`);
+    machine.addCommand("bash", `printf '%s\\n' "$HOME $USER" "$PATH" "$@" >"${join(machine.directory, "bash-saw")}"`);
+    machine.addCommand(
+      "setpriv",
+      `echo "$*" >"${join(machine.directory, "setpriv-saw")}"; while [ "$1" != -- ]; do shift; done; shift; exec "$@"`,
+    );
+    machine.addCommand("chown", `echo "$*" >>"${join(machine.directory, "given")}"`);
+    writeFileSync(join(machine.directory, "job-user"), "nobody\n");
+    const reconciler = await listen();
+    const work = join(machine.directory, "work");
+    const settings = { FIRERUNNER_JOB_USER_FILE: join(machine.directory, "job-user"), FIRERUNNER_WORK_DIR: work };
+    await start(reconciler, settings).ended;
+    const bin = join(machine.directory, "bin");
+    expect(machine.read("bash-saw")).toMatch(new RegExp(`^/\\S+ nobody\n${bin}\n--login\n$`));
+    expect(machine.read("setpriv-saw")).toMatch(/^--reuid \d+ --regid \d+ --init-groups --inh-caps=-all -- \/\S+\/bash --login\n$/);
+    expect(machine.read("given")).toBe(`nobody ${work}/builds ${work}/cache\n`);
+    expect(statSync(join(work, "shell")).mode & 0o777).toBe(0o755);
+  });
+
+  test("an agent that was killed for good has its last words said for it, once", async () => {
+    const { machine, listen, start, hold } = world();
+    const reconciler = await listen();
+    hold();
+    const agent = start(reconciler);
+    await until(() => machine.read("runner-started") !== "", "the runner's job");
+    agent.killGroup();
+    await agent.ended;
+    const speak = () => machine.start({ FIRERUNNER_BOOT_FILE: join(machine.directory, "boot") }, "last-words", "the agent was ended");
+    expect(await speak().ended).toBe(0);
+    expect(reconciler.of("log")[0]?.body).toMatch(/the agent was ended\n$/);
+    expect(reconciler.of("done").map(({ body }) => fields(body))).toEqual([
+      { exit_code: "1", reason: "failed", why: "the agent was ended" },
+    ]);
+    expect(await speak().ended).toBe(0);
+    expect(reconciler.of("done")).toHaveLength(1);
   });
 
   test("a machine id of its own is left alone", async () => {

@@ -69,8 +69,46 @@ describe("a microVM that is wanted at once", () => {
     writeFileSync(join(machine.directory, "runner-exit"), "3");
     await start(reconciler).ended;
     expect(fields(reconciler.of("done")[0]?.body)).toEqual({ exit_code: "3", reason: "failed" });
-    expect(reconciler.of("log")[0]?.body).toContain("Starting runner for https://gitlab.test");
+    expect(reconciler.of("log")[0]?.body).toMatch(/^--- runner\nStarting runner for https:\/\/gitlab\.test .*\n--- agent\n/s);
+    expect(reconciler.of("log")[0]?.body).toMatch(/the runner ended with 3\n$/);
     expect(machine.read("poweroff")).toBe("off\n");
+  });
+
+  test("sends no more of a long log than is taken, and the end of it", async () => {
+    const { machine, listen, start } = world();
+    const reconciler = await listen();
+    const line = "x".repeat(200);
+    machine.addCommand("fr-runner", `n=0; while [ "$n" -lt 1000 ]; do echo "${line} $n"; n=$((n + 1)); done; exit 3`);
+    writeFileSync(join(machine.directory, "init-log"), "the disk is broken\n");
+    await start(reconciler, { FIRERUNNER_INIT_LOG_FILE: join(machine.directory, "init-log") }).ended;
+    const log = reconciler.of("log")[0]?.body ?? "";
+    expect(log.length).toBeLessThan(65_536);
+    expect(log).toMatch(/^--- init\nthe disk is broken\n/);
+    expect(log).toContain(`${line} 999`);
+    expect(log).toMatch(/the runner ended with 3\n$/);
+  });
+
+  test("has its runner run jobs as the user that the image names for them", async () => {
+    const { machine, listen, start } = world();
+    const reconciler = await listen();
+    writeFileSync(join(machine.directory, "job-user"), "nobody\n");
+    const settings = {
+      FIRERUNNER_JOB_USER_FILE: join(machine.directory, "job-user"),
+      FIRERUNNER_WORK_DIR: join(machine.directory, "work"),
+    };
+    await start(reconciler, settings).ended;
+    expect(machine.read("argv")).toContain("--user\nnobody\n");
+    expect(statSync(join(machine.directory, "work/builds")).mode & 0o777).toBe(0o755);
+  });
+
+  test("starts no runner when the image does not know the user that it names for jobs", async () => {
+    const { machine, listen, start } = world();
+    const reconciler = await listen();
+    writeFileSync(join(machine.directory, "job-user"), "no-such-user\n");
+    await start(reconciler, { FIRERUNNER_JOB_USER_FILE: join(machine.directory, "job-user") }).ended;
+    expect(machine.read("argv")).toBe("");
+    const why = "jobs are to be run as the user no-such-user, whom this image does not know";
+    expect(fields(reconciler.of("done")[0]?.body)).toEqual({ exit_code: "1", reason: "refused", why });
   });
 
   test("beats while the runner runs, and never stops it: not by stop, not by 401, not by silence", async () => {

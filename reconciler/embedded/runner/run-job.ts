@@ -1,4 +1,3 @@
-import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "../../model/clock.js";
 import { FireRunnerError } from "../../model/errors.js";
@@ -6,10 +5,11 @@ import { composeScript, composeSources } from "./compose-script.js";
 import type { FailureReason, JobEnd } from "./coordinator.js";
 import { type JobLog, paint } from "./job-log.js";
 import type { JobStop } from "./job-stop.js";
+import type { JobUser } from "./job-user.js";
 import type { JobStep, JobVariable, ReceivedJob } from "./received-job.js";
 import { runScript, type ScriptEnd } from "./run-script.js";
 import { expandVariables } from "./variables.js";
-import { closeWorkspace, findProgram, nameWorkspace, openWorkspace, type Workspace, writeVariables } from "./workspace.js";
+import { closeWorkspace, findProgram, nameWorkspace, openWorkspace, type Workspace, writeFor, writeVariables } from "./workspace.js";
 
 export interface JobOptions {
   readonly job: ReceivedJob;
@@ -17,6 +17,8 @@ export interface JobOptions {
   readonly stop: JobStop;
   readonly clock: Clock;
   readonly buildsDir: string;
+  /** Runs the job's commands; the runner's own user when undefined. */
+  readonly user: JobUser | undefined;
   /** What the job sees of the runner's own environment. */
   readonly inherited: Readonly<Record<string, string>>;
   readonly killGraceMs: number;
@@ -97,16 +99,18 @@ class JobRun {
   }
 
   private async prepare(): Promise<void> {
-    const { log, inherited } = this.options;
-    await openWorkspace(this.workspace, this.value("GIT_STRATEGY") === "none");
+    const { log, inherited, user } = this.options;
+    await openWorkspace(this.workspace, user, this.value("GIT_STRATEGY") === "none");
     for (const { key } of this.variables.filter((each) => !exportable.test(each.key))) {
       log.say(paint.yellow(`WARNING: the variable ${JSON.stringify(key)} is left out: its name cannot be exported`));
     }
     const exported = await writeVariables(
       this.variables.filter(({ key }) => exportable.test(key)),
       this.workspace,
+      user,
     );
-    this.env = { ...inherited, ...exported };
+    const own = user === undefined ? {} : { HOME: user.home, USER: user.name, LOGNAME: user.name };
+    this.env = { ...inherited, ...own, ...exported };
   }
 
   private async fetchSources(): Promise<Outcome> {
@@ -156,15 +160,16 @@ class JobRun {
   }
 
   private async script(name: string, text: string, env: Readonly<Record<string, string>>, signal: AbortSignal): Promise<ScriptEnd> {
-    const { inherited, log, clock, killGraceMs } = this.options;
+    const { inherited, log, clock, killGraceMs, user } = this.options;
     const bash = await findProgram("bash", inherited.PATH ?? "");
     const file = join(this.workspace.filesDir, `${name.replaceAll(/[^\w.-]/g, "_")}.sh`);
-    await writeFile(file, text, { mode: 0o600 });
+    await writeFor(user, file, text);
     return runScript({
       bash,
       file,
       directory: this.workspace.projectDir,
       env: { ...this.env, ...env },
+      user,
       onOutput: (chunk) => log.write(chunk),
       stop: signal,
       clock,

@@ -1,6 +1,7 @@
 import { type Clock, systemClock } from "../../model/clock.js";
 import { pause } from "../pause.js";
 import { Coordinator, type JobAnswer } from "./coordinator.js";
+import type { JobUser } from "./job-user.js";
 import { serveJob } from "./serve-job.js";
 
 export interface RunnerOptions {
@@ -11,6 +12,8 @@ export interface RunnerOptions {
   readonly systemId: string;
   /** Where projects are cloned. */
   readonly buildsDir: string;
+  /** Runs the commands of jobs; the runner's own user when left out. */
+  readonly jobUser?: JobUser | undefined;
   /** Jobs to run before the runner ends; 0 is without end. */
   readonly maxBuilds: number;
   /** Seconds without a job after which the runner ends; 0 is without end. Looked at between requests only. */

@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { constants } from "node:os";
 import type { Clock } from "../../model/clock.js";
+import type { JobUser } from "./job-user.js";
 
 export interface ScriptOptions {
   /** The path of bash itself: the job's own PATH must not decide which one runs. */
@@ -8,6 +9,8 @@ export interface ScriptOptions {
   readonly file: string;
   readonly directory: string;
   readonly env: Readonly<Record<string, string>>;
+  /** Runs it; this process's own user when undefined. */
+  readonly user: JobUser | undefined;
   readonly onOutput: (chunk: Buffer) => void;
   /** Stops the script. */
   readonly stop: AbortSignal;
@@ -71,9 +74,11 @@ export function runScript(options: ScriptOptions): Promise<ScriptEnd> {
 }
 
 /** The process, or why there is none: an environment can be too large, for example. */
-function start({ bash, file, directory, env }: ScriptOptions) {
+function start({ bash, file, directory, env, user }: ScriptOptions) {
+  // With a user of its own it loses all groups of this process too.
+  const as = user === undefined ? {} : { uid: user.uid, gid: user.gid };
   try {
-    return spawn(bash, [file], { cwd: directory, env, detached: true, stdio: ["ignore", "pipe", "ignore"] });
+    return spawn(bash, [file], { cwd: directory, env, ...as, detached: true, stdio: ["ignore", "pipe", "ignore"] });
   } catch (caught) {
     return caught instanceof Error ? caught.message : String(caught);
   }

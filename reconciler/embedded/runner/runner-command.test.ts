@@ -24,6 +24,7 @@ describe("the arguments", () => {
       maxBuilds: 1,
       waitTimeoutS: 300,
       systemId: undefined,
+      user: undefined,
     });
   });
 
@@ -64,6 +65,12 @@ describe("the command", () => {
   });
 
   const inProcess = { env: {}, say: () => {}, once: () => {} };
+
+  test("does not run jobs as a user that is not known", async () => {
+    writeFileSync(join(directory, "token"), token);
+    const argv = ["--url", url, "--token-file", join(directory, "token"), "--user", "nobody-of-this-name"];
+    await expect(runRunnerCommand(argv, inProcess)).rejects.toThrow('--user: there is no user "nobody-of-this-name"');
+  });
 
   test("says which token file cannot be used", async () => {
     const missing = join(directory, "missing");

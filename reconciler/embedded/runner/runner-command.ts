@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { FireRunnerError } from "../../model/errors.js";
+import { findJobUser } from "./job-user.js";
 import { runRunner } from "./run-runner.js";
 
 /** What the runner is started with. */
@@ -13,6 +14,7 @@ export interface RunnerArguments {
   readonly maxBuilds: number;
   readonly waitTimeoutS: number;
   readonly systemId: string | undefined;
+  readonly user: string | undefined;
 }
 
 /** How the runner is started, for people. */
@@ -23,6 +25,7 @@ const runnerUsage = `usage: --url URL --token-file FILE [--builds-dir DIR] [--ma
   --builds-dir DIR        where projects are cloned (builds)
   --max-builds N          jobs to run before the runner ends (0: without end)
   --wait-timeout SECONDS  ends the runner after so long without a job (0: without end)
+  --user NAME             runs the commands of jobs as this user, away from the runner itself (the runner's own; needs root)
   --system-id ID          the machine's name for GitLab (.runner_system_id beside the token, else a random one)`;
 
 /** Reads the runner's arguments; `FR-INVALID` names the one that is wrong and what is accepted. */
@@ -44,6 +47,7 @@ export function parseRunnerArguments(argv: readonly string[]): RunnerArguments {
     maxBuilds: count("--max-builds", rest["max-builds"]),
     waitTimeoutS: count("--wait-timeout", rest["wait-timeout"]),
     systemId,
+    user: rest.user,
   };
 }
 
@@ -71,7 +75,9 @@ export async function runRunnerCommand(argv: readonly string[], { env, say, once
   const alive = setInterval(() => {}, 60_000);
   try {
     const systemId = given.systemId ?? (await keptSystemId(given.tokenFile)) ?? randomSystemId();
-    const end = await runRunner({ ...given, systemId, token, say, env, quit: quit.signal, terminate: terminate.signal });
+    const jobUser = given.user === undefined ? undefined : await findJobUser(given.user);
+    const stops = { quit: quit.signal, terminate: terminate.signal };
+    const end = await runRunner({ ...given, systemId, token, say, env, jobUser, ...stops });
     return end.reason === "unreachable" ? 1 : 0;
   } finally {
     clearInterval(alive);
@@ -83,7 +89,15 @@ function readOptions(argv: readonly string[]) {
   try {
     return parseArgs({
       args: [...argv],
-      options: { url: text, "token-file": text, "builds-dir": text, "max-builds": text, "wait-timeout": text, "system-id": text },
+      options: {
+        url: text,
+        "token-file": text,
+        "builds-dir": text,
+        "max-builds": text,
+        "wait-timeout": text,
+        "system-id": text,
+        user: text,
+      },
     }).values;
   } catch (caught) {
     throw new FireRunnerError("FR-INVALID", `${caught instanceof Error ? caught.message : String(caught)}\n${runnerUsage}`, {

@@ -2,6 +2,7 @@ import type { Clock } from "../../model/clock.js";
 import type { Coordinator } from "./coordinator.js";
 import { JobLog } from "./job-log.js";
 import { JobStop } from "./job-stop.js";
+import type { JobUser } from "./job-user.js";
 import { LogSender } from "./log-sender.js";
 import type { ReceivedJob } from "./received-job.js";
 import { runJob } from "./run-job.js";
@@ -12,6 +13,7 @@ export interface ServeOptions {
   readonly token: string;
   readonly systemId: string;
   readonly buildsDir: string;
+  readonly jobUser?: JobUser | undefined;
   readonly say: (line: string) => void;
   readonly env: NodeJS.ProcessEnv;
   readonly terminate: AbortSignal;
@@ -46,6 +48,7 @@ export async function serveJob(job: ReceivedJob, coordinator: Coordinator, optio
     stop,
     clock,
     buildsDir: options.buildsDir,
+    user: options.jobUser,
     inherited: inheritedEnvironment(options.env),
     killGraceMs: options.killGraceMs ?? defaultKillGraceMs,
     systemId: options.systemId,

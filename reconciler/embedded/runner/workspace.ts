@@ -1,7 +1,8 @@
 import { constants } from "node:fs";
-import { access, mkdir, rm, writeFile } from "node:fs/promises";
+import { access, chown, mkdir, rm, writeFile } from "node:fs/promises";
 import { delimiter, join, resolve } from "node:path";
 import { FireRunnerError } from "../../model/errors.js";
+import type { JobUser } from "./job-user.js";
 import type { JobVariable } from "./received-job.js";
 
 /** The directories of a job. */
@@ -25,12 +26,23 @@ export function nameWorkspace(buildsDir: string, repoUrl: string): Workspace {
   return { buildsDir: root, projectDir, filesDir: `${projectDir}.tmp` };
 }
 
-/** Makes the directories; those of an earlier job are emptied unless `keepProject`. */
-export async function openWorkspace({ projectDir, filesDir }: Workspace, keepProject: boolean): Promise<void> {
+/**
+ * Makes the directories; those of an earlier job are emptied unless `keepProject`. With a user of its own the job owns its
+ * project alone: where this process goes on writing, nothing can be put in its way.
+ */
+export async function openWorkspace({ projectDir, filesDir }: Workspace, user: JobUser | undefined, keepProject: boolean): Promise<void> {
   await rm(filesDir, { recursive: true, force: true });
   if (!keepProject) await rm(projectDir, { recursive: true, force: true });
   await mkdir(projectDir, { recursive: true });
-  await mkdir(filesDir, { recursive: true, mode: 0o700 });
+  // A job finds its own files there, and cannot make others.
+  await mkdir(filesDir, { recursive: true, mode: user === undefined ? 0o700 : 0o711 });
+  if (user !== undefined) await chown(projectDir, user.uid, user.gid);
+}
+
+/** Writes a file that the job, and nobody else, may read. */
+export async function writeFor(user: JobUser | undefined, file: string, text: string): Promise<void> {
+  await writeFile(file, text, { mode: 0o600 });
+  if (user !== undefined) await chown(file, user.uid, user.gid);
 }
 
 /** Removes what only this job may know; the project's files stay. */
@@ -42,11 +54,12 @@ export async function closeWorkspace({ filesDir }: Workspace): Promise<void> {
 export async function writeVariables(
   variables: readonly JobVariable[],
   { filesDir }: Workspace,
+  user: JobUser | undefined,
 ): Promise<Readonly<Record<string, string>>> {
   const env: Record<string, string> = {};
   for (const { key, value, file } of variables) {
     env[key] = file ? join(filesDir, key) : value;
-    if (file) await writeFile(join(filesDir, key), value, { mode: 0o600 });
+    if (file) await writeFor(user, join(filesDir, key), value);
   }
   return env;
 }
