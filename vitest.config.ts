@@ -26,7 +26,7 @@ export default defineConfig({
         },
       },
       // Most of their time is waiting, for polls and for what runs elsewhere: two at a time leave no core idle.
-      { test: { name: "e2e", include: ["test/e2e/**/*.test.ts"], testTimeout: 120_000, hookTimeout: 60_000, maxWorkers: 2 } },
+      { test: { name: "e2e", include: ["test/e2e/**/*.test.ts"], testTimeout: 300_000, hookTimeout: 120_000, maxWorkers: 2 } },
       {
         test: {
           name: "pulumi",

@@ -52,9 +52,9 @@ export function startChild(command: readonly string[], { cwd, env }: ChildOption
   };
 }
 
-const endsWithinMs = 100_000;
+const endsWithinMs = 200_000;
 
-/** How a child ended; rejects with its output when it does not end within 100 s. */
+/** How a child ended; rejects with its output when it does not end within 200 s. */
 export async function endOf(child: Child): Promise<number | NodeJS.Signals> {
   let timer: NodeJS.Timeout | undefined;
   const tooLate = new Promise<never>((_resolve, reject) => {

@@ -40,4 +40,4 @@ after: {stage: second, script: ${script()}}
   } finally {
     await world.stop();
   }
-}, 120_000);
+});

@@ -86,7 +86,14 @@ it("while the disk is full webhooks are refused with 503, and when there is room
   await until("webhooks are taken again", async () => (await hook(3)).status === 200);
   const jobs = await started.jobsWhenOver(second);
   expect([...jobs.values()].map(({ name, status }) => [name, status])).toEqual([["later", "success"]]);
-  const known = await started.knownJobs(first.project.id);
-  expect(known.map(({ name, status }) => `${name} ${status}`).toSorted()).toEqual(["later success", "short success", "waits success"]);
+  let known = "";
+  const allAreKnown = async () => {
+    known = (await started.knownJobs(first.project.id))
+      .map(({ name, status }) => `${name} ${status}`)
+      .toSorted()
+      .join();
+    return known === "later success,short success,waits success";
+  };
+  await until("the service knows how all jobs ended", allAreKnown, { tell: () => known });
   await started.nothingLeft();
 });

@@ -11,6 +11,8 @@ afterEach(async () => {
   world = undefined;
 });
 
+/** None is given up for a slow machine. */
+const pool = { bootTimeoutS: 120 };
 const oneJob = "only: {script: [exit 0]}\n";
 
 /** The statuses of a pipeline's jobs once it is over. */
@@ -27,7 +29,7 @@ async function nothingLeft(of: HostsWorld): Promise<void> {
 
 describe("a Create that the host has stored", () => {
   it.each(["cut", "hang"] as const)("makes exactly one microVM when its answer is lost (%s)", async (how) => {
-    const of = await startHostsWorld({ hosts: 2, seed: 1, work: async () => undefined });
+    const of = await startHostsWorld({ hosts: 2, seed: 1, pool, work: async () => undefined });
     world = of;
     for (const host of of.hosts) host.dial({ lostAnswers: { calls: 1, how, of: "create" } });
     expect(await whenOver(of, await of.push("lost", oneJob))).toEqual(["success"]);
@@ -39,7 +41,7 @@ describe("a Create that the host has stored", () => {
 
 describe("a Delete", () => {
   it("that is lost while its microVM is built, one whose answer is lost, and a late one leave nothing", async () => {
-    const of = await startHostsWorld({ hosts: 1, seed: 1, work: async () => undefined });
+    const of = await startHostsWorld({ hosts: 1, seed: 1, pool, work: async () => undefined });
     world = of;
     const [host] = of.hosts;
     const slow = { pullMs: 1_500 };
@@ -60,7 +62,7 @@ describe("a host that disappears while a job runs on it", () => {
     const gate = new Promise<void>((resolve) => {
       finish = resolve;
     });
-    const of = await startHostsWorld({ hosts: 2, seed: 1, work: () => gate });
+    const of = await startHostsWorld({ hosts: 2, seed: 1, pool, work: () => gate });
     world = of;
     const held = await of.push("held", "first: {script: [exit 0]}\nsecond: {script: [exit 0]}\n");
     await until(
@@ -74,7 +76,8 @@ describe("a host that disappears while a job runs on it", () => {
     await until("new work runs on the other host", () => of.ran.size === 5);
     expect(stays?.microvms()).toHaveLength(4);
     expect(gone?.microvms()).toEqual([ranThere]);
-    expect(of.service.store.get("microvm", ranThere?.name ?? "")?.value.phase).toBe("busy");
+    const isBusy = () => of.service.store.get("microvm", ranThere?.name ?? "")?.value.phase === "busy";
+    await until("its microVM is known to run a job", isBusy);
 
     finish();
     expect(await whenOver(of, held)).toEqual(["success", "success"]);

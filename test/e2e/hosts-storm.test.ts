@@ -8,7 +8,7 @@ describe("a small storm: hosts that fail by chance, and more jobs than they have
       jobs: 48,
       faults: "lost-answers=0.05,failed-builds=0.05,failed-lists=0.1,lost-deletes=0.5,late-deletes=0.05,crashes=0.05",
       seed: 1,
-      deadlineMs: 90_000,
+      deadlineMs: 150_000,
     });
     expect(report.violations).toEqual([]);
     expect(report.jobs).toEqual(new Map([["success", 48]]));

@@ -32,7 +32,12 @@ describe("a job whose host burns down", () => {
     const status = async () => (await of.client.pipeline(project.id, pipeline.id)).status;
     await until("the pipeline is over", async () => runs === 2 && isOver(await status()), { everyMs: 100 });
     expect(await status()).toBe("success");
-    const lost = store.list("job").flatMap(({ value }) => (value.vmLoss === undefined ? [] : [value]));
+    const losses = () => store.list("job").flatMap(({ value }) => (value.vmLoss === undefined ? [] : [value]));
+    // What the forge tells of the lost job may be read after the other one is over.
+    await until("the end of the lost job is known", () =>
+      losses().every(({ status, vmLoss }) => status === "canceled" && vmLoss?.retriedAs),
+    );
+    const lost = losses();
     expect(lost).toMatchObject([{ status: "canceled", vm, vmLoss: { code: "FR-VM-VANISHED", retriedAs: expect.any(Number) } }]);
     const events = store.events({ after: 0, limit: 1_000 });
     const told = events.find(({ type }) => type === "JobLost")?.message;

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 
 export interface UntilOptions {
-  /** 60 s when left out: a loaded machine is slow. */
+  /** Two minutes when left out: a loaded machine is slow. */
   readonly deadlineMs?: number;
   readonly everyMs?: number;
   /** What is told when the deadline has come. */
@@ -14,7 +14,7 @@ export async function until<T>(
   ask: () => Promise<T | undefined | false> | T | undefined | false,
   options: UntilOptions = {},
 ): Promise<T> {
-  const { deadlineMs = 60_000, everyMs = 25, tell } = options;
+  const { deadlineMs = 120_000, everyMs = 25, tell } = options;
   const deadline = performance.now() + deadlineMs;
   for (;;) {
     const answer = await ask();

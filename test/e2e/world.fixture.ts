@@ -195,7 +195,7 @@ async function build(
       const admin = { url: adminUrl, token: "" };
       return pushFolder(folder, client, { pid: process.pid, gitlab, webhook, admin });
     },
-    async jobsWhenOver({ project, pipeline }, deadlineMs = 60_000) {
+    async jobsWhenOver({ project, pipeline }, deadlineMs = 120_000) {
       let jobs: readonly PipelineJob[] = [];
       const areOver = async (): Promise<boolean> => {
         const { status } = await client.pipeline(project.id, pipeline.id);

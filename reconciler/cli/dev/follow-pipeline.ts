@@ -5,7 +5,7 @@ import { type JobRow, jobRows } from "./rows.js";
 
 const lookEveryMs = 200;
 /** How long FireRunner may take to learn on which microVM the last jobs ran. */
-const learnMs = 10_000;
+const learnMs = 30_000;
 
 export interface FollowOptions {
   readonly gitlab: GitLabClient;

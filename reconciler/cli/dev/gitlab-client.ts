@@ -25,7 +25,7 @@ export type Project = z.output<typeof projectSchema>;
 export type Pipeline = z.output<typeof pipelineSchema>;
 export type PipelineJob = z.output<typeof jobSchema>;
 
-const deadlineMs = 10_000;
+const deadlineMs = 30_000;
 const finished: ReadonlySet<string> = new Set(["success", "failed", "canceled", "skipped"]);
 
 /** Whether a pipeline or job will not change any more by itself. */

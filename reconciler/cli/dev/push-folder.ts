@@ -10,7 +10,7 @@ import type { GitLabClient, Pipeline, Project } from "./gitlab-client.js";
 
 const run = promisify(execFile);
 const gitDeadlineMs = 60_000;
-const pipelineDeadlineMs = 15_000;
+const pipelineDeadlineMs = 60_000;
 const lookEveryMs = 50;
 
 export interface Pushed {

@@ -65,6 +65,8 @@ export const dialsSchema = z.strictObject({
       reverseWaitMs: z.int().positive().max(600_000).default(1000),
       /** Each waits up to so long, by chance: they arrive in any order. */
       jitterMs: z.int().nonnegative().max(600_000).default(0),
+      /** So many are sent at a time; where it is more than one they may overtake each other, as GitLab's do. */
+      lanes: z.int().min(1).max(100).default(4),
       /** Whether signing tokens are known; GitLab takes them without a word and signs nothing while its flag is off. */
       signing: z.boolean().default(true),
       /** Whether hooks whose deliveries fail are disabled. */

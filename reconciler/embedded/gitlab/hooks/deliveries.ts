@@ -15,8 +15,6 @@ export interface DeliveriesOptions {
   readonly instance: () => string;
   readonly version: string;
   readonly timeoutMs?: number;
-  /** At most so many at a time; a hook's deliveries may therefore overtake each other, as GitLab's do. */
-  readonly lanes?: number;
   readonly maxQueue?: number;
 }
 
@@ -43,7 +41,7 @@ const keptDeliveries = 50;
 const keptBodyLength = 262_144;
 
 export function createDeliveries(options: DeliveriesOptions): Deliveries {
-  const { hooks, clock, random, dials, instance, version, timeoutMs = 10_000, lanes = 4, maxQueue = 20_000 } = options;
+  const { hooks, clock, random, dials, instance, version, timeoutMs = 10_000, maxQueue = 20_000 } = options;
   const poster = createPoster(clock, timeoutMs);
   const queue: Queued[] = [];
   const underWay = new Set<Promise<unknown>>();
@@ -95,7 +93,7 @@ export function createDeliveries(options: DeliveriesOptions): Deliveries {
   }
 
   function pump(): void {
-    while (busyLanes < lanes && !stopped) {
+    while (busyLanes < dials().lanes && !stopped) {
       const next = queue.shift();
       if (next === undefined) return;
       const hook = hooks.find(next.hookId);
