@@ -11,6 +11,7 @@ import { startAdminListener } from "./http/admin-listener.js";
 import { createDeclarations, type Declarations } from "./http/declarations.js";
 import { startGuestListener } from "./http/guest-listener.js";
 import { startPublicListener } from "./http/public-listener.js";
+import { agentCloudConfig } from "./images/cloud-config.js";
 import { joinReplicas } from "./join-replicas.js";
 import { createLoopObserver, logEvents } from "./loop-observer.js";
 import { type Clock, type Random, systemClock } from "./model/clock.js";
@@ -124,7 +125,7 @@ async function build({ service, clock, random, logger, shutdown, resolveSecret }
 
   // Guests are told an address that is known only when their listener is bound, which needs them.
   let guestUrl = service.guest.url ?? "";
-  const guest = createGuest({ store, sealer, clock, key, owner, url: () => guestUrl, ...caPem });
+  const guest = createGuest({ store, sealer, clock, key, owner, url: () => guestUrl, cloudConfig: agentCloudConfig, ...caPem });
   const guestListener = await startGuestListener({ listener: listeners.guest, guest, logger, clock });
   shutdown.add("the guest listener", deadlinesMs.listener, () => guestListener.stop());
   guestUrl ||= guestListener.url;

@@ -66,7 +66,7 @@ async function create(name: string, hostName: string, context: ExecutionContext)
       const what = host === undefined ? `host "${hostName}"` : `image "${microvm.image}"`;
       throw new FireRunnerError("FR-NOT-FOUND", `creating microVM "${name}": ${what} is no longer declared`);
     }
-    const metadata = ports.guest.bootMetadata(microvm);
+    const metadata = ports.guest.bootMetadata(microvm, image.bootstrap);
     const made = await ports.flintlock.create({ host, image, microvm, namespace: namespaceOf(settings.owner), metadata });
     const createdAt = ports.clock.now();
     await writes.update("microvm", name, (vm) =>

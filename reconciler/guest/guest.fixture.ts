@@ -63,7 +63,12 @@ export async function createGuestWorld(options: Partial<GuestOptions> = {}): Pro
   const clock = new ManualClock();
   const store = createMemoryStore({ clock, random: systemRandom });
   const sealer = createSealer(serviceKey);
-  const guest = createGuest({ store, sealer, clock, key: serviceKey, owner: "acme", url: () => "https://fr.example:8471/", ...options });
+  const guest = createGuest({
+    ...{ store, sealer, clock, key: serviceKey, owner: "acme" },
+    url: () => "https://fr.example:8471/",
+    cloudConfig: () => "#cloud-config\n{}\n",
+    ...options,
+  });
   let commits = 0;
   store.watch(() => {
     commits += 1;
@@ -156,6 +161,6 @@ export const sha256 = (text: string): string => createHash("sha256").update(text
 
 /** The nonce that a microVM boots with. */
 export function nonceOf(guest: Pick<Guest, "bootMetadata">, vm: string): string {
-  const boot = guest.bootMetadata(aMicrovm({ name: vm }))["firerunner-boot"] ?? "";
+  const boot = guest.bootMetadata(aMicrovm({ name: vm }), "agent")["firerunner-boot"] ?? "";
   return /^nonce=(.*)$/m.exec(boot)?.[1] ?? "";
 }

@@ -19,12 +19,22 @@ const settle = () => new Promise((resolve) => setImmediate(resolve));
 
 describe("the metadata of a microVM", () => {
   it("holds boot data and a mark that is read back, always the same", () => {
-    const metadata = world.guest.bootMetadata(aMicrovm());
+    const metadata = world.guest.bootMetadata(aMicrovm(), "agent");
     expect(Object.keys(metadata)).toEqual(["firerunner-boot", "firerunner-mark"]);
     expect(metadata["firerunner-boot"]).toContain("\nurl=https://fr.example:8471\n");
-    expect(world.guest.bootMetadata(aMicrovm())).toEqual(metadata);
+    expect(world.guest.bootMetadata(aMicrovm(), "agent")).toEqual(metadata);
     expect(world.guest.readMark(metadata)).toEqual({ vm: "vm-a", pool: "small", connection: "gl", size: aMicrovm().sizeName });
     expect(world.guest.readMark({})).toBeUndefined();
+  });
+
+  it("holds what cloud-init reads, beside the same boot data, where that is to bring the agent", () => {
+    const metadata = world.guest.bootMetadata(aMicrovm(), "cloud-init");
+    expect(metadata).toEqual({
+      ...world.guest.bootMetadata(aMicrovm(), "agent"),
+      "meta-data": "instance-id: vm-a\nlocal-hostname: vm-a\n",
+      "user-data": "#cloud-config\n{}\n",
+      "vendor-data": "#cloud-config\n{}\n",
+    });
   });
 });
 
@@ -268,7 +278,7 @@ describe("reports and the leader", () => {
       },
     };
     const { sealer, clock } = world;
-    const guest = createGuest({ store, sealer, clock, key: serviceKey, owner: "acme", url: () => "http://h:1" });
+    const guest = createGuest({ store, sealer, clock, key: serviceKey, owner: "acme", url: () => "http://h:1", cloudConfig: () => "" });
     await guest.heartbeat(session, "started");
     expect(world.report()).toMatchObject({ startedAt: clock.now(), done: { reason: "finished" } });
     guest.stop();
@@ -278,7 +288,7 @@ describe("reports and the leader", () => {
     const session = await world.session();
     const store = { ...wrapped(world), commit: async () => ({ outcome: "conflict", conflicts: [] }) as const };
     const { sealer, clock } = world;
-    const guest = createGuest({ store, sealer, clock, key: serviceKey, owner: "acme", url: () => "http://h:1" });
+    const guest = createGuest({ store, sealer, clock, key: serviceKey, owner: "acme", url: () => "http://h:1", cloudConfig: () => "" });
     await expect(guest.done(session, { exitCode: 0, reason: "finished" })).rejects.toMatchObject({ code: "FR-CONFLICT", retryable: true });
     guest.stop();
   });
@@ -297,7 +307,7 @@ describe("at one of several replicas", () => {
         return store.commit(batch);
       },
     };
-    return createGuest({ store: here, sealer, clock, key: serviceKey, owner: "acme", url: () => "http://h:1" });
+    return createGuest({ store: here, sealer, clock, key: serviceKey, owner: "acme", url: () => "http://h:1", cloudConfig: () => "" });
   }
 
   it("a session is known that was begun at another one a moment ago", async () => {

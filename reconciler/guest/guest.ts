@@ -4,6 +4,7 @@ import { markKey } from "../model/mark.js";
 import type { Sealer, Store } from "../store/port.js";
 import { bootKey, bootText, createNonces } from "./boot-data.js";
 import { type Claim, type ClaimResult, claim } from "./claims.js";
+import { cloudInitMetadata } from "./cloud-init-metadata.js";
 import { createMarks } from "./mark.js";
 import { isOver, isReady, type Order, orderFor, type ReadyIdentity } from "./order.js";
 import type { GuestPort } from "./port.js";
@@ -23,6 +24,8 @@ export interface GuestOptions {
   readonly url: () => string;
   /** The certificate authority that guests trust, as PEM. */
   readonly caPem?: string;
+  /** The `user-data` by which cloud-init brings the agent into images that lack it. */
+  readonly cloudConfig: () => string;
   /** How many guests may wait in a call at the same time; 20,000 when left out. */
   readonly maxWaiters?: number;
 }
@@ -111,12 +114,13 @@ export function createGuest(options: GuestOptions): Guest {
   const tokenOf = ({ vm, sealedToken }: ReadyIdentity): string => sealer.open(sealedToken, `identity/${vm}`);
 
   return {
-    bootMetadata(microvm) {
+    bootMetadata(microvm, bootstrap) {
       const { name: vm } = microvm;
       const caPem = options.caPem === undefined ? {} : { caPem: options.caPem };
       return {
         [bootKey]: bootText({ vm, nonce: nonceOf(vm), url: options.url(), ...caPem }),
         [markKey]: marks.make(microvm),
+        ...(bootstrap === "cloud-init" ? cloudInitMetadata(vm, options.cloudConfig()) : {}),
       };
     },
     readMark(metadata) {

@@ -51,7 +51,7 @@ async function lose(fateOf: (call: string, nth: number) => Fate) {
 
 /** Boots the guest of `vm-a`. */
 function boot(env: Readonly<Record<string, string>> = {}): RunningAgent {
-  const bootData = world.guest.bootMetadata(aMicrovm())["firerunner-boot"] ?? "";
+  const bootData = world.guest.bootMetadata(aMicrovm(), "agent")["firerunner-boot"] ?? "";
   const agent = machine.start({ FIRERUNNER_BOOT_FILE: machine.writeBoot(bootData), ...env });
   cleanUps.push(() => agent.killGroup());
   return agent;

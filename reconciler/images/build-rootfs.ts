@@ -1,5 +1,6 @@
-import { chmod, copyFile, mkdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { chmod, copyFile, mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { placeAgent, placeInit, placeSystemd } from "./place-guest-files.js";
 import { recipe } from "./recipes.js";
 import { runTool } from "./run-tool.js";
 import { type CarriedRunner, type GitLabRunnerSource, placeEmbeddedRunner, placeGitLabRunner } from "./runner-program.js";
@@ -7,8 +8,44 @@ import { type DebianPackage, readDpkgStatus } from "./sbom.js";
 import { sourceDate } from "./source-date.js";
 
 /** The root file systems that there are recipes for. */
-export const rootfsFlavours = ["shell"] as const;
+export const rootfsFlavours = ["shell", "docker", "cloud-init"] as const;
 export type RootfsFlavour = (typeof rootfsFlavours)[number];
+
+/** What makes a flavour. */
+interface RootfsRecipe {
+  /** The lists of packages, each `rootfs/NAME.packages`. */
+  readonly lists: readonly string[];
+  /** Puts files of ours below a folder. */
+  readonly place: (root: string) => Promise<void>;
+  /** Commands that are run in the root's folder at the end. */
+  readonly finish: readonly string[];
+}
+
+const recipes: Readonly<Record<RootfsFlavour, RootfsRecipe>> = {
+  shell: {
+    lists: ["shell"],
+    place: async (root) => {
+      await placeAgent(root);
+      await placeInit(root);
+    },
+    finish: [": >etc/resolv.conf"],
+  },
+  docker: {
+    lists: ["shell", "docker"],
+    place: async (root) => {
+      await placeAgent(root);
+      await placeInit(root);
+      await placeSystemd(root);
+    },
+    finish: [": >etc/resolv.conf"],
+  },
+  // As somebody else would make it: addresses, names and the agent come by cloud-init.
+  "cloud-init": {
+    lists: ["cloud-init"],
+    place: async () => {},
+    finish: ["ln -sf ../run/systemd/resolve/stub-resolv.conf etc/resolv.conf"],
+  },
+};
 
 export interface RootfsBuildOptions {
   readonly flavour: RootfsFlavour;
@@ -36,24 +73,27 @@ const emptied = [
   "rm -rf var/cache/apt/* var/cache/debconf/*-old var/lib/apt/lists/* var/lib/dpkg/*-old var/log/* tmp/* etc/ssh/ssh_host_*",
   // Each microVM makes one of its own; an empty file is where it is put.
   ": >etc/machine-id",
-  ": >etc/resolv.conf",
   "rm -f etc/hostname var/lib/dbus/machine-id",
   "printf '127.0.0.1 localhost\\n::1 localhost ip6-localhost\\n' >etc/hosts",
 ];
-
-const devLinks = { fd: "/proc/self/fd", stdin: "fd/0", stdout: "fd/1", stderr: "fd/2" };
 
 /** Builds a root file system from Debian's packages and the files of `images/`, without a daemon and without network beyond the mirror. */
 export async function buildRootfs(options: RootfsBuildOptions): Promise<BuiltRootfs> {
   const { flavour, work, mirror, say } = options;
   const root = join(work, "files");
-  await placeOwnFiles(root);
+  const { lists, place, finish } = recipes[flavour];
+  await rm(root, { recursive: true, force: true });
+  await place(root);
   const runner = await placeRunner(options, root);
-  const packages = await readList(recipe(`rootfs/${flavour}.packages`));
+  const packages = (await Promise.all(lists.map((name) => readList(recipe(`rootfs/${name}.packages`))))).flat();
   say(`root file system ${flavour}: installing ${packages.length} packages of Debian ${suite} and what they need`);
   const layer = join(work, "layer.tar");
   const status = join(work, "status");
-  const hooks = [...emptied.map((command) => `cd "$1" && ${command}`), `cp "$1/var/lib/dpkg/status" '${status}'`, `sync-in '${root}' /`];
+  const hooks = [
+    ...[...emptied, ...finish].map((command) => `cd "$1" && ${command}`),
+    `cp "$1/var/lib/dpkg/status" '${status}'`,
+    `sync-in '${root}' /`,
+  ];
   const args = [
     "--quiet",
     "--variant=minbase",
@@ -70,34 +110,11 @@ export async function buildRootfs(options: RootfsBuildOptions): Promise<BuiltRoo
   return { layer, runner, packages: installed };
 }
 
-/** The files of ours, as they lie in the guest. */
-async function placeOwnFiles(root: string): Promise<void> {
-  const folder = join(root, "usr/lib/firerunner");
-  const bin = join(root, "usr/local/bin");
-  await rm(root, { recursive: true, force: true });
-  for (const path of [folder, bin, join(root, "usr/sbin")]) await mkdir(path, { recursive: true });
-  const programs = [
-    ...["agent/firerunner-agent", "agent/fr-http"],
-    ...["rootfs/init", "rootfs/fr-poweroff", "rootfs/fr-guest", "rootfs/dhcp-event"],
-  ];
-  for (const program of programs) {
-    const name = program.slice(program.indexOf("/") + 1);
-    await copyFile(recipe(program), join(folder, name));
-    await chmod(join(folder, name), 0o755);
-    if (name.startsWith("fr-")) await symlink(`../../lib/firerunner/${name}`, join(bin, name));
-  }
-  await symlink("../lib/firerunner/init", join(root, "usr/sbin/init"));
-  await copyFile(recipe("rootfs/fstab"), join(folder, "fstab"));
-  await writeFile(join(folder, "built-at"), `${sourceDate()}\n`);
-  // The kernel fills /dev with devices alone.
-  await mkdir(join(folder, "dev"));
-  for (const [name, target] of Object.entries(devLinks)) await symlink(target, join(folder, "dev", name));
-}
-
 async function placeRunner({ gitlabRunner, say }: RootfsBuildOptions, root: string): Promise<CarriedRunner> {
   if (gitlabRunner !== undefined) return placeGitLabRunner(gitlabRunner, root);
   say("no gitlab-runner was given (--gitlab-runner): the image carries the embedded runner, which runs shell jobs with bash");
   const runner = await placeEmbeddedRunner(root);
+  await mkdir(join(root, "usr/local/bin"), { recursive: true });
   await copyFile(recipe("rootfs/fr-runner"), join(root, "usr/local/bin/fr-runner"));
   await chmod(join(root, "usr/local/bin/fr-runner"), 0o755);
   return runner;

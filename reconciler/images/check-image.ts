@@ -101,9 +101,9 @@ async function checkRootfs(image: FetchedImage, { arch, bootstrap }: CheckedImag
   if (lacks(["bin/sh", "usr/bin/sh"])) faults.push(`${what}: has no shell (/bin/sh), which init and the agent need`);
   if (bootstrap === "cloud-init") {
     if (lacks(["usr/bin/cloud-init"])) faults.push(`${what}: has no cloud-init, which is to bring the agent`);
-    return { faults, notes: [] };
-  }
-  if (lacks(["usr/lib/firerunner/firerunner-agent", "usr/local/bin/firerunner-agent", "usr/bin/firerunner-agent"])) {
+    if (lacks(["lib/systemd/systemd", "usr/lib/systemd/systemd"])) faults.push(`${what}: has no systemd, which is to run the agent`);
+    if (lacks(["usr/bin/curl"])) faults.push(`${what}: has no curl, by which the agent speaks with the reconciler`);
+  } else if (lacks(["usr/lib/firerunner/firerunner-agent", "usr/local/bin/firerunner-agent", "usr/bin/firerunner-agent"])) {
     faults.push(`${what}: has no firerunner-agent: its microVMs would never claim`);
   }
   if (lacks(["usr/bin/gitlab-runner", "usr/local/bin/gitlab-runner", "usr/local/bin/fr-runner"])) {

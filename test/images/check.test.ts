@@ -88,6 +88,16 @@ describeImages("an image check, before any microVM is made", () => {
     }
   });
 
+  it("finds what an image lacks into which cloud-init is to bring the agent", async () => {
+    const cloud = ["usr/sbin/init", "usr/bin/sh", "usr/bin/cloud-init", "usr/lib/systemd/systemd", "usr/bin/curl", "usr/bin/gitlab-runner"];
+    await add("cloud", Object.fromEntries(cloud.map((path) => [path, Buffer.from("x")])));
+    const checkCloud = (rootfs: string) =>
+      checkImages(store, { kernel: "kernel", rootfs, filename: "boot/vmlinux", arch: "amd64", bootstrap: "cloud-init" });
+    expect((await checkCloud("cloud")).faults).toEqual([]);
+    const { faults } = await checkCloud("bare");
+    for (const what of ["has no cloud-init", "has no systemd", "has no curl", "has no runner"]) expect(faults.join("\n")).toContain(what);
+  });
+
   it("sees a file that a higher layer has taken away as gone", async () => {
     const name = "hidden";
     await add(name, Object.fromEntries(wholeRoot.map((path) => [path, Buffer.from("x")])));

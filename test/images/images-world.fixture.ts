@@ -42,6 +42,8 @@ export interface ImagesWorldOptions {
   /** References, or what was built into the shared store. */
   readonly kernel: string;
   readonly rootfs: string;
+  /** How the agent gets into the guest; it is in the image when left out. */
+  readonly bootstrap?: "agent" | "cloud-init";
   readonly pool?: Partial<PoolInput>;
 }
 
@@ -56,7 +58,7 @@ export interface ToldEvent {
 /** Translated code is slow, and slower beside other tests. */
 const jobsDeadlineMs = 600_000;
 
-export async function startImagesWorld({ kernel, rootfs, pool }: ImagesWorldOptions): Promise<ImagesWorld> {
+export async function startImagesWorld({ kernel, rootfs, bootstrap = "agent", pool }: ImagesWorldOptions): Promise<ImagesWorld> {
   const directory = realpathSync(mkdtempSync(join(tmpdir(), "firerunner-images-")));
   const before = machineState(directory);
   const log: string[] = [];
@@ -64,6 +66,7 @@ export async function startImagesWorld({ kernel, rootfs, pool }: ImagesWorldOpti
   const drivers = qemuDrivers({
     kernel,
     rootfs,
+    bootstrap,
     store: sharedStore(),
     cache: join(directory, "pulled"),
     env: { FIRERUNNER_ACCELERATOR: process.env.FIRERUNNER_ACCELERATOR ?? "tcg" },

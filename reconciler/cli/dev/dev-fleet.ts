@@ -9,7 +9,7 @@ export interface DevFleetOptions {
   /** `HOST:PORT` of the embedded hosts. */
   readonly hosts: readonly string[];
   /** What their microVMs boot. */
-  readonly image: Pick<ImageInput, "kernel" | "rootfs">;
+  readonly image: Pick<ImageInput, "kernel" | "rootfs" | "bootstrap">;
   /** What of the pool is to be otherwise. */
   readonly pool?: Partial<PoolInput> | undefined;
 }

@@ -26,7 +26,7 @@ export interface VmDrivers {
   /** A driver for one host, in a directory of its own. */
   create(directory: string): VmDriver;
   /** What the fleet is to declare as its image. */
-  readonly image: Pick<ImageInput, "kernel" | "rootfs">;
+  readonly image: Pick<ImageInput, "kernel" | "rootfs" | "bootstrap">;
   /** The loopback address at which guests find this machine. */
   readonly address: string;
 }
@@ -38,6 +38,8 @@ export interface QemuImages {
   readonly store: ImageStore;
   /** Where pulled images are kept. */
   readonly cache: string;
+  /** How the agent gets into the guest; it is in the image when left out. */
+  readonly bootstrap?: ImageInput["bootstrap"];
   /** Further variables of the monitor. */
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -46,7 +48,7 @@ export interface QemuImages {
  * Hosts whose microVMs are virtual machines. Guests reach this machine at a loopback address that is none of their own, so
  * that what listens there needs no other address.
  */
-export function qemuDrivers({ kernel, rootfs, store, cache, env }: QemuImages): VmDrivers {
+export function qemuDrivers({ kernel, rootfs, bootstrap = "agent", store, cache, env }: QemuImages): VmDrivers {
   const address = "127.77.0.1";
   const create = (directory: string) =>
     createQemuDriver({ directory, images: { directory: cache, layout: store.layout }, ...(env === undefined ? {} : { env }) });
@@ -54,7 +56,7 @@ export function qemuDrivers({ kernel, rootfs, store, cache, env }: QemuImages): 
     kind: "qemu",
     notice: qemuNotice,
     create,
-    image: { kernel: { image: kernel, cmdline: { "firerunner.loopback": address, quiet: "" } }, rootfs: { image: rootfs } },
+    image: { kernel: { image: kernel, cmdline: { "firerunner.loopback": address, quiet: "" } }, rootfs: { image: rootfs }, bootstrap },
     address,
   };
 }

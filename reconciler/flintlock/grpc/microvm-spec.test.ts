@@ -79,7 +79,9 @@ describe("buildMicrovmSpec", () => {
     ['image.kernel.cmdline: "a b" is refused', kernel({ cmdline: { "a b": "" } })],
     ['image.kernel.cmdline.a: "b c" is refused', kernel({ cmdline: { a: "b c" } })],
     ["image.kernel.cmdline: 902 characters are refused: must be at most 800", kernel({ cmdline: { ["a".repeat(900)]: "" } })],
-    ['metadata: "meta-data" is refused', { metadata: { "meta-data": "" } }],
+    ['metadata: "meta-data" is refused', { metadata: { "meta-data": "- a\n" } }],
+    ['metadata: "meta-data" is refused', { metadata: { "meta-data": "*a" } }],
+    ['metadata: "meta-data" is refused', { metadata: { "meta-data": "cpus: 2\n" } }],
     ['metadata: "a/b" is refused', { metadata: { "a/b": "" } }],
     ["metadata: 50011 bytes are refused: must be at most 50000", { metadata: { blob: "x".repeat(50_000) } }],
   ])("refuses before sending: %s", (message, change) => {

@@ -1,3 +1,4 @@
+import { parse } from "yaml";
 import type { Host } from "../../model/host.js";
 import type { Image } from "../../model/image.js";
 import { formatIpv4, holds, parseIpv4, parseSubnet } from "../../model/ipv4.js";
@@ -122,9 +123,20 @@ function staticAddress(declared: Extract<Host["network"], { mode: "static" }>, a
   return fits ? nameservers : [...nameservers, ...refuse("microvm.address", address ?? null, accepted)];
 }
 
+/** A map of texts in YAML: the host takes nothing else as a microVM's `meta-data`. */
+function isFlatMap(text: string): boolean {
+  try {
+    const map: unknown = parse(text);
+    return typeof map === "object" && map !== null && !Array.isArray(map) && Object.values(map).every((value) => typeof value === "string");
+  } catch {
+    return false;
+  }
+}
+
 function metadataRefusals(metadata: CreateRequest["metadata"]): readonly Refusal[] {
   const found = Object.keys(metadata).flatMap((key) => {
-    if (key === "meta-data") return refuse("metadata", key, "this key is the host's own");
+    if (key === "meta-data" && !isFlatMap(metadata[key] ?? ""))
+      return refuse("metadata", key, "must be a YAML map of texts, to which the host adds an id");
     return /^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(key) ? [] : refuse("metadata", key, "keys must be letters, digits, '.', '_' and '-'");
   });
   const bytes = Buffer.byteLength(JSON.stringify(metadata));
