@@ -3,6 +3,7 @@ import { aHost, aPool } from "../plan/snapshot.fixture.js";
 import { calm, type Dials } from "../simulator/dials.js";
 import { checkAlways, checkAtEnd, isQuiet } from "../simulator/invariants.js";
 import { World } from "../simulator/world.js";
+import { ownStoreLease, sharedStoreLease } from "./lease-times.js";
 
 const minute = 60_000;
 
@@ -176,4 +177,25 @@ it("leads at once when the clock was set back after the one before it had gone",
   world.start();
   await world.run(15_000);
   expect(world.leading()?.status().leading).toBe(true);
+});
+
+it("decides nothing anew when it only renews its lease", async () => {
+  const world = new World(1, checkAlways);
+  await world.declare([aHost()], [aPool({})]);
+  world.lease = sharedStoreLease;
+  world.start();
+  await world.run(5 * minute);
+  const { passes } = world;
+  await world.run(minute);
+  expect(minute / sharedStoreLease.renewMs).toBeGreaterThan(80);
+  expect(world.passes - passes).toBeLessThan(40);
+});
+
+it("does at its next renewal what became due when its clock was set forward", async () => {
+  const world = await aWorld();
+  await world.run(minute);
+  const swept = sent(world, "sweepRunners");
+  world.setClock(50_000);
+  await world.run(ownStoreLease.renewMs + 1_000);
+  expect(sent(world, "sweepRunners")).toBe(swept + 1);
 });

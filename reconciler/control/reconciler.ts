@@ -68,6 +68,9 @@ class Loop implements Reconciler {
   private term: Term | undefined;
   private listeningSince = 0;
   private turnedAt: number | undefined;
+  /** Whether anything happened that no pass has seen yet, and until when nothing else would be decided by itself. */
+  private isAsked = false;
+  private dueAt: number | undefined;
   /** While another replica leads, it is not asked for the lease again before this. */
   private standByUntil = 0;
   private readonly lanes = new Lanes(laneWidth, laneDepth);
@@ -98,6 +101,7 @@ class Loop implements Reconciler {
   }
 
   wake(): void {
+    this.isAsked = true;
     this.turns.want();
   }
 
@@ -145,11 +149,22 @@ class Loop implements Reconciler {
 
   private async turn(): Promise<void> {
     try {
-      if (await this.lead()) await this.pass();
+      if ((await this.lead()) && this.isDue()) await this.pass();
     } catch (caught) {
       this.ports.observer.fault(FireRunnerError.from(caught, "FR-INTERNAL", "a pass of the loop"));
       this.wakeIn(1_000);
     }
+  }
+
+  /** A turn that only renewed the lease needs no pass: what was decided last still stands. The clock may have been set forward. */
+  private isDue(): boolean {
+    return this.isAsked || (this.dueAt !== undefined && this.dueAt <= this.ports.clock.now());
+  }
+
+  /** Guests were not heard before: their silence counts from here on. */
+  private listenAnew(now: number): void {
+    this.listeningSince = now;
+    this.isAsked = true;
   }
 
   /** Takes or keeps the lease; a new term begins without soft state and with full grace for guests. */
@@ -160,7 +175,7 @@ class Loop implements Reconciler {
     // Guests could not be heard while the process stood still, and times of another clock cannot be compared.
     const isSetBack = this.turnedAt !== undefined && now < this.turnedAt;
     if (isSetBack) this.term?.soft.setBack(now);
-    if (isSetBack || (this.turnedAt !== undefined && now - this.turnedAt > standstillMs)) this.listeningSince = now;
+    if (isSetBack || (this.turnedAt !== undefined && now - this.turnedAt > standstillMs)) this.listenAnew(now);
     this.turnedAt = now;
     // A lease that lasts longer than any can comes of another time: nobody could take over before it ends.
     const leftMs = this.lease === undefined ? 0 : this.lease.expiresAt - now;
@@ -180,15 +195,15 @@ class Loop implements Reconciler {
     const isNew = this.term === undefined || lease.epoch !== this.lease?.epoch;
     if (isNew) {
       this.term = this.newTerm(lease.epoch);
-      this.listeningSince = clock.now();
+      this.listenAnew(clock.now());
     }
     // While the lease had run out, guests may have been heard by others that could not tell of it.
-    if (leftMs <= 0) this.listeningSince = clock.now();
+    if (leftMs <= 0) this.listenAnew(clock.now());
     this.lease = lease;
     if (isNew) observer.leads(lease.epoch);
     this.standByUntil = 0;
     this.cancelRenewal();
-    this.cancelRenewal = clock.after(renewMs, () => this.wake());
+    this.cancelRenewal = clock.after(renewMs, () => this.turns.want());
     return true;
   }
 
@@ -233,11 +248,13 @@ class Loop implements Reconciler {
     if (term === undefined) return;
     const beganAt = performance.now();
     const { clock, store } = ports;
+    this.isAsked = false;
     const snapshot = this.observe(term);
     const guarded = term.guard.plan(snapshot);
     const { decided } = guarded;
     const writes = [...decided.decisions.map((decision) => toWrite(store, decision)), ...leftOutWrites(store, guarded)];
     this.cancelTimer();
+    this.dueAt = decided.wakeAt;
     ports.observer.pass(performance.now() - beganAt, writes.length, decided.effects.length);
     if (!(await this.commit(term, writes, decided))) {
       // Somebody wrote in between: what was decided is void, and the pass is made again.

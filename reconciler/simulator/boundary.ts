@@ -48,35 +48,63 @@ const isCrossing = (port: PortName, call: string): boolean => !(local.has(call) 
  * process that is dead. What a process awaits in between its crossings nobody else can see: to die there is to die at the next one.
  */
 export function boundary<P extends object>(name: PortName, port: P, life: Life, fate: (crossing: Crossing) => Fate): P {
+  const known = new Map<string, Called>();
   return new Proxy(port, {
     get(target, member) {
+      if (typeof member !== "string") return Reflect.get(target, member);
+      const made = known.get(member);
+      if (made !== undefined) return made;
       const value: unknown = Reflect.get(target, member);
-      if (typeof value !== "function" || typeof member !== "string") return value;
-      return (...args: unknown[]) => {
-        const muted = args.map((arg) => (typeof arg === "function" ? (...given: unknown[]) => tell(life, () => arg(...given)) : arg));
-        if (!isCrossing(name, member)) return value.apply(target, muted);
-        if (!life.alive) return new Promise(() => {});
-        const outcome = fate({ port: name, call: member, about: aboutOf(member, args) });
-        if (outcome === "dies-before") {
-          kill(life);
-          return new Promise(() => {});
-        }
-        const answer = value.apply(target, muted) as Promise<unknown>;
-        return new Promise((resolve, reject) => {
-          answer.then(
-            (result) => {
-              if (outcome === "dies-after" && life.alive) kill(life);
-              tell(life, () => resolve(result));
-            },
-            (error: unknown) => {
-              if (outcome === "dies-after" && life.alive) kill(life);
-              tell(life, () => reject(error));
-            },
-          );
-        });
-      };
+      if (typeof value !== "function") return value;
+      // What a test puts in a call's place is called from then on.
+      const call: Called = (...args) => (Reflect.get(target, member) as Called).apply(target, args);
+      const wrapped = isCrossing(name, member) ? crossing({ port: name, call: member }, call, life, fate) : listening(call, life);
+      known.set(member, wrapped);
+      return wrapped;
     },
   });
+}
+
+type Called = (...args: readonly unknown[]) => unknown;
+
+/** A call whose callbacks, if it is given any, are told as long as the process lives. */
+function listening(call: Called, life: Life): Called {
+  const muted = (arg: unknown) => (typeof arg === "function" ? (...given: unknown[]) => tell(life, () => arg(...given)) : arg);
+  return (...args) => (args.some((arg) => typeof arg === "function") ? call(...args.map(muted)) : call(...args));
+}
+
+function crossing(what: Omit<Crossing, "about">, made: Called, life: Life, fate: (crossing: Crossing) => Fate): Called {
+  const call = listening(made, life);
+  return (...args) => {
+    if (!life.alive) return new Promise(() => {});
+    const outcome = fate({
+      ...what,
+      // Hardly anybody asks.
+      get about() {
+        return aboutOf(what.call, args);
+      },
+    });
+    if (outcome === "dies-before") {
+      kill(life);
+      return new Promise(() => {});
+    }
+    const answer = call(...args) as Promise<unknown>;
+    return new Promise((resolve, reject) => {
+      const die = () => {
+        if (outcome === "dies-after" && life.alive) kill(life);
+      };
+      answer.then(
+        (result) => {
+          die();
+          tell(life, () => resolve(result));
+        },
+        (error: unknown) => {
+          die();
+          tell(life, () => reject(error));
+        },
+      );
+    });
+  };
 }
 
 function aboutOf(call: string, [first]: readonly unknown[]): string {
