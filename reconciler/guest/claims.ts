@@ -15,6 +15,8 @@ export interface Claim {
   readonly address: string;
   /** How far its boot was when, in milliseconds since its kernel began. */
   readonly bootMs?: Readonly<Record<string, number>> | undefined;
+  /** When its microVM's monitor began, by its host's clock. */
+  readonly monitorBeganAt?: number | undefined;
 }
 
 /** Why a claim was refused: for the service's own log. A guest is told none of it. */
@@ -57,8 +59,9 @@ export async function claim(given: Claim, { store, clock, nonceOf }: ClaimContex
       if (report.fault !== undefined || report.done !== undefined) return undefined;
       return { ...report, fault: { at: clock.now(), code } };
     }
-    const { bootId, secretSha256, bootMs } = given;
-    const bound = report ?? { vm: vm.name, bootId, secretSha256, claimedAt: clock.now(), ...(bootMs === undefined ? {} : { bootMs }) };
+    const { bootId, secretSha256, bootMs, monitorBeganAt } = given;
+    const boot = { ...(bootMs === undefined ? {} : { bootMs }), ...(monitorBeganAt === undefined ? {} : { monitorBeganAt }) };
+    const bound = report ?? { vm: vm.name, bootId, secretSha256, claimedAt: clock.now(), ...boot };
     const order = orderFor(vm, bound, store.get("identity", vm.name)?.value);
     result = { outcome: "accepted", order, first: report === undefined, traceId: vm.traceId };
     return report === undefined ? bound : undefined;

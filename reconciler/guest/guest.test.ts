@@ -61,7 +61,7 @@ describe("a session", () => {
     expect(await world.guest.next(session, 1000)).toBe("unknown");
     expect(world.guest.config(session)).toEqual({ outcome: "unknown" });
     expect(await world.guest.heartbeat(session, "started")).toBe("unknown");
-    expect(world.guest.log(session, "x")).toEqual({ outcome: "unknown" });
+    expect(await world.guest.log(session, "x")).toEqual({ outcome: "unknown" });
     expect(await world.guest.done(session, { exitCode: 0, reason: "finished" })).toBe("unknown");
     expect(world.store.count("guestReport")).toBe(0);
   });
@@ -251,14 +251,28 @@ describe("a guest's log", () => {
   it("comes without the token that the service holds", async () => {
     await world.putIdentity();
     const session = await world.session();
-    const log = world.guest.log(session, `the runner said ${token} and ended`);
+    const log = await world.guest.log(session, `the runner said ${token} and ended`);
     expect(log).toEqual({ outcome: "taken", text: "the runner said [redacted] and ended", traceId });
+  });
+
+  it("is an event of its microVM with the last line first, its end, and nothing that controls a terminal", async () => {
+    const session = await world.session();
+    const lines = Array.from({ length: 400 }, (_, n) => `line ${n} \u001b[2J`);
+    await world.guest.log(session, lines.join("\n"));
+    await world.guest.log(session, " \u0007\n");
+    const [event, ...others] = world.store.events({ after: 0, limit: 99 }).filter(({ type }) => type === "GuestLastWords");
+    expect(others).toEqual([]);
+    expect(event).toMatchObject({ subject: { kind: "microvm", name: "vm-a" }, traceId });
+    const [summary, ...kept] = event?.message.split("\n") ?? [];
+    expect(summary).toBe("its guest said at the end: line 399 [2J");
+    expect(kept.join("\n").length).toBeLessThanOrEqual(4096);
+    expect(kept).toEqual(lines.slice(-kept.length).map((line) => line.replace("\u001b", "")));
   });
 
   it("is taken a few times only", async () => {
     const session = await world.session();
-    const outcomes = Array.from({ length: 6 }, () => world.guest.log(session, "x").outcome);
-    expect(outcomes).toEqual(["taken", "taken", "taken", "taken", "refused", "refused"]);
+    const logs = await Promise.all(Array.from({ length: 6 }, () => world.guest.log(session, "x")));
+    expect(logs.map(({ outcome }) => outcome)).toEqual(["taken", "taken", "taken", "taken", "refused", "refused"]);
   });
 });
 

@@ -5,6 +5,7 @@ import type { Sealer, Store } from "../store/port.js";
 import { bootKey, bootText, createNonces } from "./boot-data.js";
 import { type Claim, type ClaimResult, claim } from "./claims.js";
 import { cloudInitMetadata } from "./cloud-init-metadata.js";
+import { lastWords } from "./last-words.js";
 import { createMarks } from "./mark.js";
 import { isOver, isReady, type Order, orderFor, type ReadyIdentity } from "./order.js";
 import type { GuestPort } from "./port.js";
@@ -67,7 +68,8 @@ export interface Guest extends GuestPort {
   config(session: Session): ConfigResult;
   /** `terminate`: end the runner, which tells the forge; the microVM is removed soon, whatever comes of it. */
   heartbeat(session: Session, state: GuestState): Promise<"continue" | "stop" | "terminate" | "unknown">;
-  log(session: Session, text: string): LogResult;
+  /** Keeps the end of it as an event of the microVM. */
+  log(session: Session, text: string): Promise<LogResult>;
   /** Remembers the first end that is told. */
   done(session: Session, end: GuestEnd): Promise<"remembered" | "unknown">;
   /** Ends every wait and holds no more calls. What the loop needs goes on working. */
@@ -188,13 +190,16 @@ export function createGuest(options: GuestOptions): Guest {
       const isRunning = said === "started" || said === "running";
       return isRunning && state.vm.endAskedAt !== undefined ? "terminate" : "stop";
     },
-    log(session, text) {
+    async log(session, text) {
       const state = sessions.current(session);
       if (state === undefined) return { outcome: "unknown" };
       if (!sessions.admitsLog(session.vm)) return { outcome: "refused" };
       const identity = store.get("identity", session.vm)?.value;
       const clean = isReady(identity) ? text.replaceAll(tokenOf(identity), "[redacted]") : text;
-      return { outcome: "taken", text: clean, traceId: state.vm.traceId };
+      const { traceId } = state.vm;
+      const event = lastWords(session.vm, clean, clock.now(), traceId);
+      if (event !== undefined) await store.commit({ writes: [], events: [event] });
+      return { outcome: "taken", text: clean, traceId };
     },
     async done(session, end) {
       const known = await report(session, (before) =>

@@ -44,7 +44,9 @@ async function call(method: "GET" | "POST", path: string, body?: string, headers
 
 const as = (secret: string, vm = "vm-a") => ({ authorization: `Bearer ${vm}:${secret}` });
 
-function claimBody(change: Partial<Record<"vm" | "nonce" | "boot_id" | "secret_sha256" | "boot_stages", string>> = {}): string {
+function claimBody(
+  change: Partial<Record<"vm" | "nonce" | "boot_id" | "secret_sha256" | "boot_stages" | "monitor_began", string>> = {},
+): string {
   const fields = {
     vm: "vm-a",
     nonce: nonceOf(world.guest, change.vm ?? "vm-a"),
@@ -166,14 +168,16 @@ describe("the guest listener", () => {
 
 describe("the stages of a boot", () => {
   it("are kept with the claim in milliseconds, and are no part of it where a guest tells none", async () => {
-    await claim({ boot_stages: "init:1.12,network:1.33,claim:2" });
-    expect(world.store.get("guestReport", "vm-a")?.value.bootMs).toEqual({ init: 1120, network: 1330, claim: 2000 });
+    await claim({ boot_stages: "init:1.12,network:1.33,claim:2", monitor_began: "1700000000123" });
+    const told = { bootMs: { init: 1120, network: 1330, claim: 2000 }, monitorBeganAt: 1_700_000_000_123 };
+    expect(world.store.get("guestReport", "vm-a")?.value).toMatchObject(told);
   });
 
   it("are refused in any other form, with the claim", async () => {
     for (const boot_stages of ["init", "init:-1", "Init:1", "init:1,", `a:1${",a:1".repeat(8)}`, "init:1e9"]) {
       expect((await claim({ boot_stages })).body).toContain("boot_stages is refused");
     }
+    expect((await claim({ monitor_began: "-1" })).body).toContain("monitor_began is refused");
     expect(world.store.get("guestReport", "vm-a")).toBeUndefined();
   });
 });

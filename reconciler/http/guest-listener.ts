@@ -109,6 +109,7 @@ function registerCalls(scope: FastifyInstance, { guest, clock, ...options }: Gue
       secretSha256: form.field("secret_sha256", hexDigest, "64 hex digits"),
       address,
       bootMs: bootMsOf(form.optional("boot_stages", bootStages, "up to 8 of NAME:SECONDS, with commas between them")),
+      monitorBeganAt: numberOf(form.optional("monitor_began", /^\d{13}$/, "milliseconds since the epoch")),
     });
     if (result.outcome === "accepted") {
       if (result.first) logger.info({ vm, traceId: result.traceId, address, order: result.order }, "a guest claimed its microVM");
@@ -156,7 +157,7 @@ function registerCalls(scope: FastifyInstance, { guest, clock, ...options }: Gue
 
   scope.post("/guest/v1/log", { onRequest: authenticate, bodyLimit: logLimitBytes }, async (request, reply) => {
     const session = sessionOf(request);
-    const log = guest.log(session, typeof request.body === "string" ? request.body : "");
+    const log = await guest.log(session, typeof request.body === "string" ? request.body : "");
     if (log.outcome !== "taken") {
       return send(reply, log.outcome === "unknown" ? unknownSession : refuse(429, "enough logs were sent", 60));
     }
@@ -198,6 +199,8 @@ function send(reply: FastifyReply, { status, text, retryAfterS }: Answer): Fasti
   if (retryAfterS !== undefined) reply.header("retry-after", String(retryAfterS));
   return reply.code(status).header("content-type", "text/plain; charset=utf-8").header("cache-control", "no-store").send(text);
 }
+
+const numberOf = (text: string | undefined): number | undefined => (text === undefined ? undefined : Number(text));
 
 /** The stages of a boot in milliseconds, of what a guest sent: `init:1.12,network:1.33,claim:2.3`. */
 function bootMsOf(stages: string | undefined): Readonly<Record<string, number>> | undefined {

@@ -43,6 +43,8 @@ export const guestReportSchema = z.strictObject({
   claimedAt: timestampSchema,
   /** How far its boot was when, in milliseconds since its kernel began, by the guest's own clock: `init`, `network`, `claim`. */
   bootMs: z.record(z.string(), z.int().nonnegative()).optional(),
+  /** When the monitor of its microVM began, by its host's clock, where that was told. */
+  monitorBeganAt: timestampSchema.optional(),
   /** When the guest said that its runner has started and the configuration is no longer needed. */
   startedAt: timestampSchema.optional(),
   done: z

@@ -1,3 +1,4 @@
+import { bootStagesOf } from "../model/boot-stages.js";
 import type { GuestReport } from "../model/front-door.js";
 import { isFinished } from "../model/job.js";
 import { isLeaving, type Microvm } from "../model/microvm.js";
@@ -127,9 +128,8 @@ function awaitClaim(draft: Draft, vm: Microvm): void {
 function claim(draft: Draft, vm: Microvm, report: GuestReport): Microvm {
   settleHost(draft, vm);
   const tookMs = report.claimedAt - vm.allocatedAt;
-  const stages = Object.entries(report.bootMs ?? {}).map(([stage, ms]) => `${stage} ${ms} ms`);
-  const inGuest = stages.length === 0 ? "" : ` (in the guest: ${stages.join(", ")})`;
-  draft.event("MicrovmClaimed", { kind: "microvm", name: vm.name }, `its guest claimed after ${tookMs} ms${inGuest}`, vm.traceId);
+  const stages = bootStagesOf(vm, report).map(({ stage, tookMs: ms }) => `${stage} ${ms}`);
+  draft.event("MicrovmClaimed", { kind: "microvm", name: vm.name }, `its guest claimed after ${tookMs} ms (${stages.join(", ")})`, vm.traceId);
   return draft.putMicrovm({ ...vm, phase: vm.phase === "busy" ? "busy" : "parked", claimedAt: report.claimedAt });
 }
 

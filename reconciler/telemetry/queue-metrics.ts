@@ -1,4 +1,5 @@
 import { Gauge, Histogram, type Registry } from "prom-client";
+import type { BootStageName } from "../model/boot-stages.js";
 
 /** The jobs that wait for a pool. */
 export interface Queue {
@@ -14,8 +15,8 @@ export interface QueueMetrics {
   jobWaited(pool: string, waitedS: number): void;
   /** `firerunner_vm_boot_duration_seconds`: from its creation until the guest of a microVM claimed it. */
   vmBooted(pool: string, bootS: number): void;
-  /** `firerunner_guest_boot_stage_seconds`: how far the boot of a guest was when, since its kernel began. */
-  guestBooted(stage: string, seconds: number): void;
+  /** `firerunner_vm_boot_stage_seconds`: how long a stage of a microVM's boot took. */
+  bootStage(stage: BootStageName, seconds: number): void;
   /** `firerunner_jobs_waiting` and `firerunner_oldest_waiting_job_seconds` are asked of `source` whenever metrics are read. */
   countQueues(source: () => readonly Queue[]): void;
 }
@@ -40,10 +41,10 @@ export function createQueueMetrics(registry: Registry): QueueMetrics {
     registers,
   });
   const stages = new Histogram({
-    name: "firerunner_guest_boot_stage_seconds",
-    help: "Seconds from the start of a guest's kernel until a stage of its boot, by the guest's own clock.",
+    name: "firerunner_vm_boot_stage_seconds",
+    help: "Seconds that a stage of a microVM's boot took, named by what it ends with: create, monitor, kernel, init, network, claim, runner.",
     labelNames: ["stage"],
-    buckets: [0.05, 0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 5, 8, 13, 30],
+    buckets: [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 5, 8, 13, 30],
     registers,
   });
   let queues: () => readonly Queue[] = () => [];
@@ -70,7 +71,7 @@ export function createQueueMetrics(registry: Registry): QueueMetrics {
   return {
     jobWaited: (pool, waitedS) => waits.observe({ pool }, Math.max(0, waitedS)),
     vmBooted: (pool, bootS) => boots.observe({ pool }, Math.max(0, bootS)),
-    guestBooted: (stage, seconds) => stages.observe({ stage }, seconds),
+    bootStage: (stage, seconds) => stages.observe({ stage }, seconds),
     countQueues(source) {
       queues = source;
     },

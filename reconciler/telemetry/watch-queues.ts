@@ -1,10 +1,8 @@
+import { bootStagesOf } from "../model/boot-stages.js";
 import type { Clock } from "../model/clock.js";
 import type { Kind, Records } from "../model/records.js";
 import type { Metrics } from "./metrics.js";
 import type { Queue } from "./queue-metrics.js";
-
-/** What the init and the agent of our images tell. */
-const knownStages: ReadonlySet<string> = new Set(["init", "network", "claim"]);
 
 /** What of a store these metrics are derived from. */
 export interface WatchedQueues {
@@ -25,6 +23,7 @@ export interface WatchedQueues {
 export function watchQueues(store: WatchedQueues, metrics: Metrics, clock: Pick<Clock, "now">): () => void {
   const started = keysOf(store, "job", ({ vm, startedAt }) => vm !== undefined && startedAt !== undefined);
   const claimed = keysOf(store, "microvm", ({ claimedAt }) => claimedAt !== undefined);
+  const ready = keysOf(store, "guestReport", ({ startedAt }) => startedAt !== undefined);
 
   function jobChanged(key: string): void {
     const job = store.get("job", key)?.value;
@@ -41,9 +40,21 @@ export function watchQueues(store: WatchedQueues, metrics: Metrics, clock: Pick<
     else if (vm.claimedAt !== undefined && !claimed.has(key)) {
       claimed.add(key);
       metrics.vmBooted(vm.pool, (vm.claimedAt - (vm.createSentAt ?? vm.allocatedAt)) / 1000);
-      const bootMs = Object.entries(store.get("guestReport", key)?.value.bootMs ?? {});
-      // A guest says what it likes: only stages that are known become series.
-      for (const [stage, ms] of bootMs) if (knownStages.has(stage)) metrics.guestBooted(stage, ms / 1000);
+      const report = store.get("guestReport", key)?.value;
+      if (report === undefined) return;
+      const stages = bootStagesOf(vm, report).filter(({ stage }) => stage !== "runner");
+      for (const { stage, tookMs } of stages) metrics.bootStage(stage, tookMs / 1000);
+    }
+  }
+
+  function reportChanged(key: string): void {
+    const report = store.get("guestReport", key)?.value;
+    const vm = store.get("microvm", key)?.value;
+    if (report === undefined) ready.delete(key);
+    else if (vm !== undefined && report.startedAt !== undefined && !ready.has(key)) {
+      ready.add(key);
+      const runner = bootStagesOf(vm, report).find(({ stage }) => stage === "runner");
+      if (runner !== undefined) metrics.bootStage(runner.stage, runner.tookMs / 1000);
     }
   }
 
@@ -57,6 +68,7 @@ export function watchQueues(store: WatchedQueues, metrics: Metrics, clock: Pick<
     for (const { kind, key } of changed) {
       if (kind === "job") jobChanged(key);
       else if (kind === "microvm") vmChanged(key);
+      else if (kind === "guestReport") reportChanged(key);
     }
     for (const { type } of events) if (type === "RunnerAdopted") metrics.runnerLeftover();
   });

@@ -1,5 +1,6 @@
 import { defineCommand } from "citty";
 import type { HostStatus } from "../../http/host-status.js";
+import type { BootStage } from "../../model/boot-stages.js";
 import type { Condition } from "../../model/condition.js";
 import type { Event } from "../../model/event.js";
 import { type AdminClient, createAdminClient } from "../admin-client.js";
@@ -46,7 +47,9 @@ export const describeCommand = (terminal: Terminal) =>
         } = (await client.read(`/v1/hosts/${encodeURIComponent(name)}/status`)) as HostStatus;
         section("Status", structured(withTimes(status), "yaml"));
       }
-      section("Record", structured(withTimes(record), "yaml"));
+      const { boot, ...rest } = record as { readonly boot?: readonly BootStage[] };
+      if (boot !== undefined) section("Boot", bootTable(boot, terminal.style));
+      section("Record", structured(withTimes(rest), "yaml"));
       const conditions = await conditionsOf(kind, name, client);
       if (conditions.length > 0) section("Conditions", conditionTable(conditions, terminal.style));
       const events = await eventsOf(kind, name, record, client);
@@ -75,6 +78,17 @@ function withTimes(record: unknown): unknown {
       (key === "at" || key.endsWith("At")) && typeof value === "number" ? timestamp(value) : withTimes(value),
     ]),
   );
+}
+
+/** How long each stage took, and when it was over, since the microVM was decided on. */
+function bootTable(boot: readonly BootStage[], style: Terminal["style"]): string {
+  let reachedMs = 0;
+  const rows = boot.map(({ stage, tookMs }) => {
+    reachedMs += tookMs;
+    // Between the claim and the runner a microVM may have been parked.
+    return [stage, `${tookMs} ms`, stage === "runner" ? "" : `${reachedMs} ms`];
+  });
+  return table(["STAGE", "TOOK", "REACHED AFTER"], rows, style);
 }
 
 function conditionTable(conditions: readonly Condition[], style: Terminal["style"]): string {

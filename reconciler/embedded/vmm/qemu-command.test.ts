@@ -14,13 +14,16 @@ it("what a flintlockd handed to Firecracker becomes a QEMU microvm with the same
     accelerator: "tcg",
     formats: new Map([["root", "raw"]]),
     metadataCommand: ["/usr/bin/node", "/opt/a, b/fr-mmds.mjs", "/var/m.json", "V1"],
+    beganAt: 1_700_000_000_000,
   });
   const after = (name: string) => args.flatMap((arg, index) => (arg === name ? [args[index + 1]] : []));
   expect(after("-accel")).toEqual(["tcg"]);
   expect(after("-smp")).toEqual(["2"]);
   expect(after("-m")).toEqual(["1024"]);
   expect(after("-kernel")).toEqual([recorded["boot-source"].kernel_image_path]);
-  expect(after("-append")).toEqual([`${recorded["boot-source"].boot_args} root=/dev/vda rw reboot=t`]);
+  expect(after("-append")).toEqual([
+    `${recorded["boot-source"].boot_args} root=/dev/vda rw reboot=t firerunner.monitor-began=1700000000000`,
+  ]);
   expect(after("-drive")).toEqual([
     "id=drive-root,if=none,file=/dev/mapper/flintlock-thinpool-snap-18,format=raw,cache=unsafe,readonly=off",
   ]);
@@ -33,6 +36,7 @@ it("what a flintlockd handed to Firecracker becomes a QEMU microvm with the same
     "virtio-blk-device,drive=drive-root",
     "virtio-net-device,netdev=eth0,mac=AA:FF:00:00:00:01",
     "virtio-net-device,netdev=eth1,mac=02:00:00:00:00:09",
+    "virtio-rng-device",
   ]);
 });
 
@@ -40,7 +44,7 @@ it("an interface for user networking gets the network that the guest is told", (
   const [eth0, eth1] = recorded["network-interfaces"];
   if (eth0 === undefined || eth1 === undefined) throw new Error("the recording has two interfaces");
   const config = { ...recorded, "network-interfaces": [eth0, { ...eth1, host_dev_name: "user" }] };
-  const args = qemuArguments({ config, accelerator: "kvm", formats: new Map() });
+  const args = qemuArguments({ config, accelerator: "kvm", formats: new Map(), beganAt: 0 });
   expect(args).toContain("user,id=eth1,net=10.9.0.0/24,host=10.9.0.1,dns=10.9.0.254,ipv6=off");
   expect(args.join(" ")).toContain("-accel kvm ");
   expect(args.join(" ")).not.toContain("guestfwd");

@@ -9,6 +9,8 @@ export interface QemuOptions {
   readonly formats: ReadonlyMap<string, "raw" | "qcow2">;
   /** The command that answers one request to the metadata service on its standard input; without one there is none. */
   readonly metadataCommand?: readonly string[];
+  /** When this monitor began, in milliseconds since the epoch: the guest hands it on with the stages of its boot. */
+  readonly beganAt: number;
 }
 
 /** Where guests of Firecracker find their metadata service, and the network that reaches no further than it. */
@@ -25,16 +27,19 @@ export function qemuArguments(options: QemuOptions): readonly string[] {
     ...["-cpu", "max", "-smp", String(vcpus), "-m", String(memoryMb)],
     ...["-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"],
     ...["-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console"],
-    ...["-kernel", config["boot-source"].kernel_image_path, "-append", bootArguments(config)],
+    ...["-kernel", config["boot-source"].kernel_image_path, "-append", bootArguments(options)],
     ...config.drives.flatMap((drive) => driveArguments(drive, options.formats.get(drive.drive_id) ?? "raw")),
     ...interfaceArguments(options),
+    // Nothing that a guest draws at random waits, or is what another guest drew.
+    ...["-device", "virtio-rng-device"],
   ];
 }
 
 /** What Firecracker adds itself, and the one way to reset that QEMU's microvm has: the keyboard controller is not there. */
-function bootArguments({ "boot-source": { boot_args: given }, drives }: VmmConfig): string {
+function bootArguments({ config: { "boot-source": source, drives }, beganAt }: QemuOptions): string {
   const isReadOnly = drives.some((drive) => drive.is_root_device && drive.is_read_only);
-  return [given, "root=/dev/vda", isReadOnly ? "ro" : "rw", "reboot=t"].join(" ").trim();
+  const began = `firerunner.monitor-began=${beganAt}`;
+  return [source.boot_args, "root=/dev/vda", isReadOnly ? "ro" : "rw", "reboot=t", began].join(" ").trim();
 }
 
 function driveArguments(drive: VmmConfig["drives"][number], format: "raw" | "qcow2"): readonly string[] {

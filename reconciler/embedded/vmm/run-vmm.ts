@@ -25,6 +25,7 @@ const qemu = "qemu-system-x86_64";
  * `FR-INVALID` or `FR-CONFIG` when it cannot begin.
  */
 export async function runVmm(given: VmmArguments, { env, once: onSignal, metadataCommand }: VmmProcess): Promise<number> {
+  const beganAt = Math.round(Date.now() - process.uptime() * 1000);
   const config = readVmmConfig(given.configFile);
   const path = env.PATH ?? "";
   const program = findProgram(qemu, path);
@@ -36,6 +37,7 @@ export async function runVmm(given: VmmArguments, { env, once: onSignal, metadat
   const version = config["mmds-config"]?.version ?? "V1";
   const args = qemuArguments({
     config,
+    beganAt,
     accelerator: chooseAccelerator(env.FIRERUNNER_ACCELERATOR, findKvm),
     formats: new Map(await Promise.all(config.drives.map(async (drive) => [drive.drive_id, await formatOf(drive.path_on_host)] as const))),
     ...(metadataFile === undefined ? {} : { metadataCommand: [...metadataCommand, metadataFile, version] }),

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from "fastify";
 import { z } from "zod";
+import { bootStagesOf } from "../../model/boot-stages.js";
 import { FireRunnerError } from "../../model/errors.js";
 import type { Identity } from "../../model/identity.js";
 import { phaseSchema } from "../../model/microvm.js";
@@ -36,7 +37,8 @@ export function registerMicrovmRoutes(app: FastifyInstance, { store }: { readonl
   app.get<{ Params: { name: string } }>("/v1/microvms/:name", (request) => {
     const stored = store.get("microvm", request.params.name);
     if (stored === undefined) throw new FireRunnerError("FR-NOT-FOUND", `no microVM is called ${JSON.stringify(request.params.name)}`);
-    return stored.value;
+    const report = store.get("guestReport", request.params.name)?.value;
+    return report === undefined ? stored.value : { ...stored.value, boot: bootStagesOf(stored.value, report) };
   });
 
   app.get("/v1/identities", (request) => {
