@@ -7,7 +7,6 @@ import type { ResolveSecret } from "./secrets/resolve-secret.js";
 import { createMemoryStore } from "./store/memory/memory-store.js";
 import type { Store } from "./store/port.js";
 import type { RedisServer, RedisTls } from "./store/redis/redis-server.js";
-import { openRedisStore } from "./store/redis/redis-store.js";
 import { sealingKeyId } from "./store/sealer.js";
 import { openSqliteStore } from "./store/sqlite/sqlite-store.js";
 
@@ -33,6 +32,8 @@ export async function openStore({ owner, store }: Pick<Service, "owner" | "store
     case "redis": {
       const { prefix = `firerunner:${owner}`, minReplicas } = store;
       const server = redisServer(store, parts.resolveSecret);
+      // Its client is a third of all files that a service would read at its start.
+      const { openRedisStore } = await import("./store/redis/redis-store.js");
       return openRedisStore({ server, prefix, minReplicas, keyId: sealingKeyId(key), clock, random, onFault });
     }
   }

@@ -106,11 +106,17 @@ function build(options: ListenerOptions, logger: Logger, pair: { cert: string; k
     return503OnClosing: true,
     frameworkErrors: (error: unknown, request: FastifyRequest, reply: FastifyReply) => refuse(error, request, reply, logger),
     routerOptions: { maxParamLength: 300 },
+    schemaController: { compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas } },
   } as const;
   const http = { headersTimeout: 10_000, connectionsCheckingInterval: 2000, maxHeaderSize: 16_384 };
   if (pair === undefined) return fastify({ ...settings, http });
   // The instance differs from the plain one only in the type of its server.
   return fastify({ ...settings, https: { ...http, ...pair, minVersion: "TLSv1.2" } }) as unknown as FastifyInstance;
+}
+
+/** Requests are checked by the model's own schemas. Fastify's compilers of schemas would be loaded at each start for nothing. */
+function noSchemas(): never {
+  throw new FireRunnerError("FR-INTERNAL", "a route was given a schema, which this listener does not compile");
 }
 
 function refuse(error: unknown, request: FastifyRequest, reply: FastifyReply, logger: Logger): FastifyReply {

@@ -1,6 +1,9 @@
 import { defineCommand } from "citty";
+import { keepCompiled } from "../../compile-cache.js";
 import { FireRunnerError } from "../../model/errors.js";
 import { type Service, serviceSchema } from "../../model/service.js";
+import { openStateDir } from "../../state-dir.js";
+import { compileCacheDirectory } from "../../state-files.js";
 import { checkYaml, readYamlFile } from "../../yaml-file.js";
 import type { Terminal } from "../terminal.js";
 import { untilAsked } from "../until-asked.js";
@@ -14,6 +17,7 @@ export const serveCommand = (terminal: Terminal) =>
     args: { config: { type: "string", alias: "c", default: defaultFile, valueHint: "path", description: "The service file" } },
     async run({ args }) {
       const service = readServiceFile(args.config);
+      keepCompiled(openStateDir(service.stateDir).path(compileCacheDirectory));
       const { startService } = await import("../../main.js");
       const { createLogger } = await import("../../telemetry/logger.js");
       const logger = createLogger({ level: service.telemetry.logLevel, env: terminal.env });
