@@ -73,6 +73,7 @@ export function observe(from: ObserveFrom): Snapshot {
     conditions: values(store, "condition"),
     heardAt,
     effects: new Map(soft.effects),
+    hostImages: values(store, "hostImages"),
     deadLetters: new Map(store.list("deadLetter").map(({ key, value }) => [key, value])),
   };
 }

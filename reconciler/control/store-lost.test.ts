@@ -49,7 +49,10 @@ async function aFleet(hostCount: number): Promise<Fleet> {
   world.dials.guestNeverBoots = 0;
   const machines = [...world.hosts.machines.values()];
   const other = world.forge.addRunner("firerunner/somebody/pool/vm-theirs");
-  const foreign = [addMachine(world, "host-0", "fr-sim", 240), addMachine(world, "host-1", "fr-somebody", 241), String(other)];
+  // A host that is full of ours has no room for others.
+  const ownOn = (host: string) => machines.filter((machine) => machine.host === host).length;
+  const roomiest = hosts.map(({ name }) => name).toSorted((a, b) => ownOn(a) - ownOn(b))[0] ?? "";
+  const foreign = [addMachine(world, roomiest, "fr-sim", 240), addMachine(world, "host-1", "fr-somebody", 241), String(other)];
   return {
     world,
     busy,

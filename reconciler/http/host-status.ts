@@ -1,6 +1,7 @@
 import { standingOf } from "../control/observe.js";
 import type { Condition } from "../model/condition.js";
 import type { Operation } from "../model/front-door.js";
+import type { HostImages } from "../model/host-images.js";
 import { more, noRoom, type Room, roomOf } from "../model/room.js";
 import type { HostView } from "../plan/snapshot.js";
 import type { Store } from "../store/port.js";
@@ -20,6 +21,8 @@ export interface HostStatus extends Reachability {
   readonly used: Room;
   /** What may be given out of it: with overcommit, more vCPUs than the machine has. */
   readonly total: Room;
+  /** The images that microVMs are known to have booted there, what ran last first: they need not be pulled. */
+  readonly images: HostImages["images"];
   readonly operations: readonly Operation[];
   readonly conditions: readonly Condition[];
 }
@@ -46,6 +49,7 @@ export function hostStatuses({ store, loop, now }: HostStatusFrom, only?: string
         ...(observation === undefined ? {} : { lastReadAt: observation.at, shownMicrovms: observation.microvms.size }),
         used: used.get(name) ?? noRoom,
         total: roomOf(spec),
+        images: store.get("hostImages", name)?.value.images ?? [],
         operations: told,
         conditions: store
           .list("condition")

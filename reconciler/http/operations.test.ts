@@ -184,12 +184,20 @@ describe("a host's status", () => {
       standing: "cordoned",
       used: { vcpu: 1, memoryMb: 1024, microvms: 1 },
       total: { vcpu: 8, memoryMb: 16_384, microvms: 8 },
+      images: [],
       operations: [{ operation: "cordon" }],
       conditions: [],
     });
     expect(body).not.toHaveProperty("lastReadAt");
     expect((await call("GET", "/v1/host-statuses")).body).toEqual({ items: [body] });
     expect((await call("GET", "/v1/hosts/rack-9/status")).status).toBe(404);
+  });
+
+  it("tells which images it has run", async () => {
+    const images = [{ reference: "registry.example/kernel:6.1", ranAt: 5 }];
+    const value = { host: "rack-1", endpoint: "127.0.0.1:9090", images };
+    await store.commit({ writes: [{ kind: "hostImages", key: "rack-1", value, expect: "absent" }] });
+    expect((await call("GET", "/v1/hosts/rack-1/status")).body.images).toEqual(images);
   });
 
   it("gives out more vCPUs than the machine has where they are overcommitted", async () => {

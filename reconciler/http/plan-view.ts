@@ -54,6 +54,7 @@ export function changesOf(snapshot: Snapshot, decisions: readonly Decision[]): r
     identity: new Set(snapshot.identities.map(({ vm }) => vm)),
     presence: new Set(snapshot.presences.map(({ name }) => name)),
     condition: new Set(snapshot.conditions.map(conditionKey)),
+    hostImages: new Set(snapshot.hostImages.map(({ host }) => host)),
     hint: new Set(),
     guestReport: new Set(),
     deadLetter: new Set(),
@@ -98,6 +99,8 @@ function reasonOf(snapshot: Snapshot, decision: Decision, before: Microvm | unde
       const { status, reason, message } = decision.value;
       return { what: `${status ? "true" : "false"}, ${reason}: ${message}`, ...(reason.startsWith("FR-") ? { code: reason } : {}) };
     }
+    case "hostImages":
+      return { what: "a guest claimed: the host has its images" };
   }
 }
 
@@ -107,6 +110,7 @@ const removed: Readonly<Record<Decision["kind"], string>> = {
   identity: "its runner is gone from the forge",
   presence: "it is gone from the forge",
   condition: "it is no longer so",
+  hostImages: "the host is another one, or is no more",
   hint: "it was followed, or leads nowhere",
   guestReport: "its microVM is gone",
   deadLetter: "nothing needs it any more, or it was given up",

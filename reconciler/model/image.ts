@@ -30,3 +30,9 @@ export type ImageInput = z.input<typeof imageSchema>;
 
 /** What a microVM of the image boots, as text to compare. */
 export const bootsOf = ({ kernel, rootfs }: Image): string => `${kernel.image} ${kernel.filename} ${rootfs.image}`;
+
+/** The references of the kernel's and the root file system's image in what `bootsOf` gave: neither holds a blank. */
+export const referencesOf = (boots: string): readonly [kernel: string, rootfs: string] => [
+  boots.slice(0, boots.indexOf(" ")),
+  boots.slice(boots.lastIndexOf(" ") + 1),
+];

@@ -14,6 +14,8 @@ export const microvmSchema = z.strictObject({
   image: nameSchema,
   /** What its image stood for when it was made (`bootsOf`); unknown of one that was adopted. */
   boots: z.string().optional(),
+  /** Its host was not known to have run its images when it was made: it pulls them first. */
+  firstUse: z.literal(true).optional(),
   sizeName: tagSchema,
   size: sizeSchema,
   host: nameSchema,
@@ -55,7 +57,7 @@ export const microvmSchema = z.strictObject({
 export type Microvm = z.output<typeof microvmSchema>;
 
 /** Whether it is on its way to a job, as supply for its class. */
-export const isSupply = (vm: Microvm): boolean => phases.indexOf(vm.phase) < phases.indexOf("busy");
+export const isSupply = (vm: Microvm): boolean => vm.phase !== "busy" && !isLeaving(vm);
 
 /** Whether it was told to go: from here it never returns to supply. */
 export const isLeaving = (vm: Microvm): boolean => vm.phase === "draining" || vm.phase === "deleting";

@@ -5,6 +5,7 @@ import { type DeadLetter, deadLetterSchema } from "./dead-letter.js";
 import { type Declared, declaredRecordSchema, declaredSchemas } from "./declared.js";
 import { type GuestReport, guestReportSchema, type Hint, hintSchema, type Operation, operationSchema } from "./front-door.js";
 import type { Host } from "./host.js";
+import { type HostImages, hostImagesSchema } from "./host-images.js";
 import { type Identity, identitySchema } from "./identity.js";
 import type { Image } from "./image.js";
 import { type Job, jobSchema } from "./job.js";
@@ -27,6 +28,7 @@ export interface Records {
   readonly presence: Presence;
   readonly condition: Condition;
   readonly deadLetter: DeadLetter;
+  readonly hostImages: HostImages;
 }
 
 export type Kind = keyof Records;
@@ -46,6 +48,7 @@ export const recordSchemas = {
   presence: presenceSchema,
   condition: conditionSchema,
   deadLetter: deadLetterSchema,
+  hostImages: hostImagesSchema,
 } as const;
 
 export const kinds = Object.keys(recordSchemas) as readonly Kind[];

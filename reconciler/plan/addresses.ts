@@ -10,6 +10,8 @@ export interface Place {
   readonly host: string;
   readonly mac: string;
   readonly address?: string;
+  /** The host is not known to have run the images. */
+  readonly firstUse?: true;
 }
 
 /** How long an address rests: the host forgets a microVM a moment before its network device is gone. */

@@ -4,6 +4,7 @@ import { isFinished } from "../model/job.js";
 import { isLeaving, type Microvm } from "../model/microvm.js";
 import { noteFailure, settleHost } from "./backoff.js";
 import type { Draft } from "./draft.js";
+import { noteImagesRan } from "./image-spread.js";
 import { toldToEnd } from "./parting.js";
 import type { HostObservation } from "./snapshot.js";
 import { whyNotCreated } from "./why-not-created.js";
@@ -127,9 +128,16 @@ function awaitClaim(draft: Draft, vm: Microvm): void {
 
 function claim(draft: Draft, vm: Microvm, report: GuestReport): Microvm {
   settleHost(draft, vm);
+  noteImagesRan(draft, vm);
   const tookMs = report.claimedAt - vm.allocatedAt;
   const stages = bootStagesOf(vm, report).map(({ stage, tookMs: ms }) => `${stage} ${ms}`);
-  draft.event("MicrovmClaimed", { kind: "microvm", name: vm.name }, `its guest claimed after ${tookMs} ms (${stages.join(", ")})`, vm.traceId);
+  const firstUse = vm.firstUse === true ? ", the first use of its image on the host" : "";
+  draft.event(
+    "MicrovmClaimed",
+    { kind: "microvm", name: vm.name },
+    `its guest claimed after ${tookMs} ms (${stages.join(", ")})${firstUse}`,
+    vm.traceId,
+  );
   return draft.putMicrovm({ ...vm, phase: vm.phase === "busy" ? "busy" : "parked", claimedAt: report.claimedAt });
 }
 

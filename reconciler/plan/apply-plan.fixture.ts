@@ -24,6 +24,7 @@ export function applyPlan(snapshot: Snapshot, decided: Plan): Snapshot {
     identities: written("identity", snapshot.identities, (identity) => identity.vm),
     presences: written("presence", snapshot.presences, (presence) => presence.name),
     conditions: written("condition", snapshot.conditions, conditionKey),
+    hostImages: written("hostImages", snapshot.hostImages, ({ host }) => host),
     deadLetters: new Map(
       [...snapshot.deadLetters].filter(([key]) => !decided.decisions.some((made) => made.kind === "deadLetter" && made.key === key)),
     ),

@@ -2,6 +2,7 @@ import { type Condition, conditionKey } from "../model/condition.js";
 import type { DeadLetter } from "../model/dead-letter.js";
 import type { NewEvent } from "../model/event.js";
 import { hintKey } from "../model/front-door.js";
+import type { HostImages } from "../model/host-images.js";
 import type { Identity } from "../model/identity.js";
 import { type Job, jobKey } from "../model/job.js";
 import type { Microvm } from "../model/microvm.js";
@@ -11,7 +12,7 @@ import { isParked, letterKey } from "./letter.js";
 import type { ConnectionView, HostView, PoolView, Snapshot } from "./snapshot.js";
 
 /** The kinds that plans write and delete. */
-type Kept = "job" | "microvm" | "identity" | "presence" | "condition";
+type Kept = "job" | "microvm" | "identity" | "presence" | "condition" | "hostImages";
 
 /** Records to write, or with `null` to delete. */
 export type Decision =
@@ -20,6 +21,7 @@ export type Decision =
   | { readonly kind: "identity"; readonly key: string; readonly value: Identity | null }
   | { readonly kind: "presence"; readonly key: string; readonly value: Presence | null }
   | { readonly kind: "condition"; readonly key: string; readonly value: Condition | null }
+  | { readonly kind: "hostImages"; readonly key: string; readonly value: HostImages | null }
   | { readonly kind: "hint" | "guestReport" | "deadLetter"; readonly key: string; readonly value: null };
 
 /** What is to be done: first the decisions and events in one commit, then the effects. */
@@ -41,6 +43,7 @@ export class Draft {
   readonly presences: Map<string, Presence>;
   readonly conditions: Map<string, Condition>;
   readonly deadLetters: Map<string, DeadLetter>;
+  readonly hostImages: Map<string, HostImages>;
   readonly pools: ReadonlyMap<string, PoolView>;
   readonly hosts: ReadonlyMap<string, HostView>;
   readonly connections: ReadonlyMap<string, ConnectionView>;
@@ -64,6 +67,7 @@ export class Draft {
     this.presences = byKey(snapshot.presences, (presence) => presence.name);
     this.conditions = byKey(snapshot.conditions, conditionKey);
     this.deadLetters = new Map(snapshot.deadLetters);
+    this.hostImages = byKey(snapshot.hostImages, ({ host }) => host);
     this.pools = byKey(snapshot.pools, (pool) => pool.spec.name);
     this.hosts = byKey(snapshot.hosts, (host) => host.spec.name);
     this.connections = byKey(snapshot.connections, (connection) => connection.spec.name);
@@ -89,6 +93,10 @@ export class Draft {
 
   putCondition(condition: Condition): void {
     this.put("condition", conditionKey(condition), condition, this.conditions);
+  }
+
+  putHostImages(images: HostImages): void {
+    this.put("hostImages", images.host, images, this.hostImages);
   }
 
   dropJob(key: string): void {
@@ -118,6 +126,10 @@ export class Draft {
 
   dropCondition(key: string): void {
     this.drop("condition", key, this.conditions);
+  }
+
+  dropHostImages(host: string): void {
+    this.drop("hostImages", host, this.hostImages);
   }
 
   dropHint(hint: Snapshot["hints"][number]): void {

@@ -3,10 +3,12 @@ import type { Condition } from "../model/condition.js";
 import type { Connection } from "../model/connection.js";
 import type { GuestReport, Hint } from "../model/front-door.js";
 import type { Identity } from "../model/identity.js";
+import { bootsOf } from "../model/image.js";
 import { type Job, jobKey } from "../model/job.js";
 import { macOf } from "../model/mark.js";
 import type { Microvm } from "../model/microvm.js";
 import { classTraits } from "../model/runner-class.js";
+import { hostImages } from "./generated-images.fixture.js";
 import { letters } from "./generated-letters.fixture.js";
 import { poolRules, refs7or8, rulesOf, withGuarded } from "./generated-pools.fixture.js";
 import { presences } from "./generated-presences.fixture.js";
@@ -17,6 +19,7 @@ import {
   aHostView,
   aJob,
   anIdentity,
+  anImage,
   aPool,
   aReport,
   aSnapshot,
@@ -64,6 +67,8 @@ function lot(n: number): fc.Arbitrary<Lot> {
     accepted: fc.boolean(),
     inFlight: fc.constantFrom("none", "host", "runner", "resting"),
     failure: maybe(fc.constantFrom("FR-GUEST-LOST", "FR-VM-CREATE-FAILED", "FR-VM-ORPHAN")),
+    boots: fc.constantFrom("as declared", "as declared", "as declared", "unknown", "as before"),
+    firstUse: fc.boolean(),
     loss: fc.constantFrom("none", "none", "suspected", "confirmed", "cancelled", "refused"),
   });
   return draws.map((drawn): Lot => {
@@ -88,6 +93,8 @@ function lot(n: number): fc.Arbitrary<Lot> {
       mac: macOf(drawn.host, n + 2),
       allocatedAt: at,
       identity: committed,
+      ...(drawn.boots === "unknown" ? {} : { boots: `${bootsOf(anImage())}${drawn.boots === "as before" ? "-before" : ""}` }),
+      ...(drawn.boots !== "unknown" && drawn.firstUse ? { firstUse: true } : {}),
       ...(committed ? { committedAt: at } : {}),
       ...(sent ? { createSentAt: at } : {}),
       ...(hasUid ? { uid: `uid-${name}`, createdAt: at } : {}),
@@ -261,6 +268,7 @@ export const snapshots: fc.Arbitrary<Snapshot> = fc
     ),
     presences,
     letters,
+    hostImages,
     rules: poolRules,
     presenceRunners: fc.constantFrom(true, true, false),
     // Which microVM has the runner of a pool that was declared anew.
@@ -318,6 +326,7 @@ export const snapshots: fc.Arbitrary<Snapshot> = fc
       effects: new Map([...lots, ...drawn.presences].flatMap(({ effects }) => effects)),
       hints: drawn.hints,
       deadLetters: new Map(drawn.letters),
+      hostImages: drawn.hostImages,
       conditions: drawn.condition === undefined ? [] : [conditionOf(drawn.condition)],
       listeningSince: drawn.listeningSince,
     });

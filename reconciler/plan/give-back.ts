@@ -16,5 +16,7 @@ export function giveBack(draft: Draft, vm: Microvm, why: string): Microvm {
   if (identity !== undefined && leave(draft, identity).absent === true) draft.dropIdentity(vm.name);
   const { committedAt: _committedAt, ...rest } = vm;
   draft.event("RunnerGivenBack", { kind: "microvm", name: vm.name }, why, vm.traceId);
+  // Without a runner it may be what no job can use: that is judged in the next pass, at once.
+  draft.again();
   return draft.putMicrovm({ ...rest, identity: false });
 }

@@ -6,6 +6,7 @@ import { more, type Room, roomOf } from "../model/room.js";
 import { Addresses, type Place } from "./addresses.js";
 import { createFailing, hostHeldBack, imageHeldBack, onTrialSince } from "./backoff.js";
 import type { Draft } from "./draft.js";
+import { ImageSpread } from "./image-spread.js";
 import { sizeWithoutRecord } from "./orphans.js";
 import type { HostView } from "./snapshot.js";
 
@@ -21,6 +22,15 @@ interface Ledger {
   addresses: Addresses | undefined;
 }
 
+/** A host as it is compared with others for one image. */
+interface Ranked {
+  readonly ledger: Ledger;
+  /** How free it is: the scarcest of what it has, as a share. */
+  readonly free: number;
+  /** How much it has to do first, in steps of `createBudget`. */
+  readonly step: number;
+}
+
 /** How many a host is given to create while another one has fewer: each takes it a second or two. */
 const createBudget = 4;
 
@@ -29,12 +39,14 @@ export class Placement {
   private readonly ledgers = new Map<string, Ledger>();
   /** The hosts that a pool may use. */
   private readonly selections = new Map<string, readonly Ledger[]>();
+  private readonly images: ImageSpread;
   /** Whether microVMs fail on any host. */
   private readonly isFailing: boolean;
   /** Why there is no usable host at all. */
   private readonly obstacle: WaitingReason | undefined;
 
   constructor(private readonly draft: Draft) {
+    this.images = new ImageSpread(draft);
     this.isFailing = [...draft.conditions.values()].some(({ type }) => type === createFailing);
     const reasons: WaitingReason[] = [];
     for (const view of draft.snapshot.hosts) {
@@ -46,6 +58,7 @@ export class Placement {
     }
     if (this.ledgers.size === 0) this.obstacle = reasons[0] ?? { code: "FR-HOSTS-UNKNOWN", message: "no host is declared" };
     for (const vm of draft.microvms.values()) {
+      this.images.note(vm);
       const ledger = this.ledgers.get(vm.host);
       if (ledger === undefined) continue;
       ledger.microvms.push(vm);
@@ -76,7 +89,7 @@ export class Placement {
         ledger.room = less(ledger.room, size);
         ledger.queue += 1;
         ledger.unclaimed.push({ image: pool.image, allocatedAt: this.draft.now });
-        return place;
+        return this.images.place(place.host, pool.image) ? { ...place, firstUse: true } : place;
       }
       full.add(ledger);
     }
@@ -137,12 +150,19 @@ export class Placement {
   }
 
   private best(pool: Pool, size: Size, full: ReadonlySet<Ledger>): Ledger | undefined {
-    let best: Ledger | undefined;
+    let best: Ranked | undefined;
     for (const ledger of this.selectedBy(pool)) {
       if (!fits(ledger.room, size) || full.has(ledger) || this.whyHeld(ledger, pool.image) !== undefined) continue;
-      if (best === undefined || isBetter(ledger, best, pool.placement.strategy)) best = ledger;
+      const ranked = this.rank(ledger, pool);
+      if (best === undefined || isBetter(ranked, best, pool.placement.strategy)) best = ranked;
     }
-    return best;
+    return best?.ledger;
+  }
+
+  private rank(ledger: Ledger, { image, placement: { strategy } }: Pool): Ranked {
+    const free = freeShare(ledger);
+    const creates = ledger.queue + this.images.extraCreates(ledger.host.name, image, strategy, free < 0.5);
+    return { ledger, free, step: Math.floor(creates / createBudget) };
   }
 }
 
@@ -169,13 +189,11 @@ function fits(room: Room, size: Size): boolean {
   return room.vcpu >= size.vcpu && room.memoryMb >= size.memoryMb && room.microvms >= 1;
 }
 
-/** A host with fewer still to create comes first, in steps; of equal ones the strategy decides, and then the name. */
-function isBetter(one: Ledger, other: Ledger, strategy: Pool["placement"]["strategy"]): boolean {
-  const queues = Math.floor(one.queue / createBudget) - Math.floor(other.queue / createBudget);
-  if (queues !== 0) return queues < 0;
-  const freer = freeShare(one) - freeShare(other);
-  if (freer !== 0) return strategy === "spread" ? freer > 0 : freer < 0;
-  return one.host.name < other.host.name;
+/** A host with less to do first comes first, in steps (`ImageSpread` says what an image adds); of equal ones the strategy decides, and then the name. */
+function isBetter(one: Ranked, other: Ranked, strategy: Pool["placement"]["strategy"]): boolean {
+  if (one.step !== other.step) return one.step < other.step;
+  if (one.free !== other.free) return strategy === "spread" ? one.free > other.free : one.free < other.free;
+  return one.ledger.host.name < other.ledger.host.name;
 }
 
 /** How free a host is: the scarcest of what it has, as a share. */

@@ -6,6 +6,7 @@ import { meetDemand } from "./demand.js";
 import { Draft, type Plan } from "./draft.js";
 import { endDrains } from "./drain.js";
 import { judgeHosts } from "./host-conditions.js";
+import { forgetHostImages } from "./image-spread.js";
 import { mapJobs, pruneJobs } from "./jobs.js";
 import { askForges, askHosts } from "./look.js";
 import { retireRunnerless } from "./lost-runner.js";
@@ -29,6 +30,7 @@ export function plan(snapshot: Snapshot): Plan {
   followDrops(draft);
   pruneConditions(draft);
   endRests(draft);
+  forgetHostImages(draft);
   // What is true comes first, then what leaves, then what is wanted, then what is sent.
   followMovedForges(draft);
   adoptOrphans(draft);

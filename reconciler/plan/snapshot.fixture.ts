@@ -189,6 +189,7 @@ export function aSnapshot(snapshot: Partial<Snapshot> = {}): Snapshot {
     heardAt: new Map(),
     effects: new Map(),
     deadLetters: new Map(),
+    hostImages: [],
     ...snapshot,
     conditions: [...whatIsUsual(snapshot.hosts ?? [aHostView()]), ...(snapshot.conditions ?? [])],
   };

@@ -3,6 +3,7 @@ import type { Connection } from "../model/connection.js";
 import type { DeadLetter } from "../model/dead-letter.js";
 import type { GuestReport, Hint } from "../model/front-door.js";
 import type { Host } from "../model/host.js";
+import type { HostImages } from "../model/host-images.js";
 import type { Identity } from "../model/identity.js";
 import type { Image } from "../model/image.js";
 import type { Job } from "../model/job.js";
@@ -112,4 +113,6 @@ export interface Snapshot {
   /** When the guests of microVMs were heard last, where they were. */
   readonly heardAt: ReadonlyMap<string, number>;
   readonly effects: ReadonlyMap<string, EffectState>;
+  /** Which images hosts have run, where any is known. */
+  readonly hostImages: readonly HostImages[];
 }

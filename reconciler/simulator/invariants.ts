@@ -31,6 +31,7 @@ const unseen: Snapshot = {
   guestReports: new Map(),
   conditions: [],
   deadLetters: new Map(),
+  hostImages: [],
   heardAt: new Map(),
   effects: new Map(),
 };
@@ -67,6 +68,7 @@ export function checkAtEnd(world: World): void {
   const strangers = machines.filter((machine) => !vms.some((vm) => vm.uid === machine.uid));
   if (strangers.length > 0) violate(`I3: on hosts without a record: ${strangers.map((machine) => machine.record.name).join(", ")}`);
   checkPresencesAtEnd(world);
+  checkHostImages({ store, hosts, forge, violate });
   if (store.count("identity") > 0) violate(`I5: ${store.count("identity")} identities are left`);
   if (store.count("hint") > 0) violate(`${store.count("hint")} hints are left`);
   if (store.count("guestReport") > vms.length) violate(`${store.count("guestReport")} guest reports are left`);
@@ -131,6 +133,13 @@ function checkCapacity(world: World): void {
     if (machines.length > capacity.microvms || vcpu > capacity.vcpu || memoryMb > capacity.memoryMb) {
       world.violate(`I2: host ${name} has ${machines.length} microVMs, ${vcpu} vCPU, ${memoryMb} MiB`);
     }
+  }
+}
+
+/** Of hosts that are declared and of no others it is known what they ran, and only where they are now. */
+function checkHostImages({ store, violate }: ReturnType<typeof bound>): void {
+  for (const { key, value } of store.list("hostImages")) {
+    if (store.get("host", key)?.value.spec.endpoint !== value.endpoint) violate(`images are known of host ${key}, which is none`);
   }
 }
 

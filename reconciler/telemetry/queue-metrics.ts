@@ -13,8 +13,8 @@ export interface Queue {
 export interface QueueMetrics {
   /** `firerunner_job_wait_seconds`: from when a job began to wait until it ran on one of our microVMs, by the forge's clock. */
   jobWaited(pool: string, waitedS: number): void;
-  /** `firerunner_vm_boot_duration_seconds`: from its creation until the guest of a microVM claimed it. */
-  vmBooted(pool: string, bootS: number): void;
+  /** `firerunner_vm_boot_duration_seconds`: from its creation until the guest of a microVM claimed it; a first use pulls its image before. */
+  vmBooted(pool: string, firstUse: boolean, bootS: number): void;
   /** `firerunner_vm_boot_stage_seconds`: how long a stage of a microVM's boot took. */
   bootStage(stage: BootStageName, seconds: number): void;
   /** `firerunner_jobs_waiting` and `firerunner_oldest_waiting_job_seconds` are asked of `source` whenever metrics are read. */
@@ -35,8 +35,8 @@ export function createQueueMetrics(registry: Registry): QueueMetrics {
   });
   const boots = new Histogram({
     name: "firerunner_vm_boot_duration_seconds",
-    help: "Seconds from the creation of a microVM until its guest claimed it.",
-    labelNames,
+    help: "Seconds from the creation of a microVM until its guest claimed it; first_use where its host had not run the image before.",
+    labelNames: ["pool", "first_use"],
     buckets: [0.1, 0.25, 0.5, 1, 2, 3, 5, 8, 13, 20, 30, 60, 120],
     registers,
   });
@@ -70,7 +70,7 @@ export function createQueueMetrics(registry: Registry): QueueMetrics {
   });
   return {
     jobWaited: (pool, waitedS) => waits.observe({ pool }, Math.max(0, waitedS)),
-    vmBooted: (pool, bootS) => boots.observe({ pool }, Math.max(0, bootS)),
+    vmBooted: (pool, firstUse, bootS) => boots.observe({ pool, first_use: String(firstUse) }, Math.max(0, bootS)),
     bootStage: (stage, seconds) => stages.observe({ stage }, seconds),
     countQueues(source) {
       queues = source;

@@ -46,7 +46,18 @@ describe("the metrics of queues", () => {
     for (let n = 0; n < 2; n += 1) await put({ kind: "job", key: "forge/7/1", value: job }, { kind: "microvm", key: "vm-one", value: vm });
     expect(await lines("firerunner_job_wait_seconds_sum")).toEqual(['firerunner_job_wait_seconds_sum{pool="pool"} 7']);
     expect(await lines("firerunner_job_wait_seconds_count")).toEqual(['firerunner_job_wait_seconds_count{pool="pool"} 1']);
-    expect(await lines("firerunner_vm_boot_duration_seconds_sum")).toEqual(['firerunner_vm_boot_duration_seconds_sum{pool="pool"} 3']);
+    expect(await lines("firerunner_vm_boot_duration_seconds_sum")).toEqual([
+      'firerunner_vm_boot_duration_seconds_sum{pool="pool",first_use="false"} 3',
+    ]);
+  });
+
+  it("tell boots for which a host had to pull the image from others", async () => {
+    const { put, lines } = await watched();
+    const vm = aVm({ createSentAt: 2_000, claimedAt: 32_000, firstUse: true });
+    await put({ kind: "microvm", key: "vm-one", value: vm });
+    expect(await lines("firerunner_vm_boot_duration_seconds_sum")).toEqual([
+      'firerunner_vm_boot_duration_seconds_sum{pool="pool",first_use="true"} 30',
+    ]);
   });
 
   it("measure once how long each stage of a boot took, the runner's when that is ready", async () => {

@@ -39,7 +39,7 @@ export function watchQueues(store: WatchedQueues, metrics: Metrics, clock: Pick<
     if (vm === undefined) claimed.delete(key);
     else if (vm.claimedAt !== undefined && !claimed.has(key)) {
       claimed.add(key);
-      metrics.vmBooted(vm.pool, (vm.claimedAt - (vm.createSentAt ?? vm.allocatedAt)) / 1000);
+      metrics.vmBooted(vm.pool, vm.firstUse === true, (vm.claimedAt - (vm.createSentAt ?? vm.allocatedAt)) / 1000);
       const report = store.get("guestReport", key)?.value;
       if (report === undefined) return;
       const stages = bootStagesOf(vm, report).filter(({ stage }) => stage !== "runner");
