@@ -1,28 +1,16 @@
-import { readFileSync } from "node:fs";
 import { fromJson, type JsonValue } from "@bufbuild/protobuf";
 import { expect, it } from "vitest";
-import { parse } from "yaml";
 import { MicroVMSpecSchema } from "../../../proto/gen/types/microvm_pb.js";
 import { firecrackerConfig } from "./firecracker-config.js";
 import { keepSpec } from "./kept-spec.js";
+import { kernelArguments, recordedVmm } from "./recorded.fixture.js";
 
-const golden = JSON.parse(readFileSync(new URL("../../../test/fixtures/golden/flintlock-vmm-v0.11.0.json", import.meta.url), "utf8"));
-const recorded = golden["firecracker.cfg"];
-
-/** The arguments in no order, because a flintlockd gives them in none, with the network's document as what it means. */
-function argumentsOf(text: string) {
-  return Object.fromEntries(
-    text.split(" ").map((argument) => {
-      const [key = "", value = ""] = argument.split(/=(.*)/s);
-      return [key, key === "network-config" ? parse(Buffer.from(value, "base64").toString()) : value];
-    }),
-  );
-}
+const recorded = recordedVmm["firecracker.cfg"];
 
 it("writes for the monitor what a flintlockd was recorded to write", () => {
   const asked = fromJson(MicroVMSpecSchema, {
     id: "net1",
-    kernel: { image: "k", filename: "boot/vmlinux", addNetworkConfig: true, cmdline: golden.request_cmdline as JsonValue },
+    kernel: { image: "k", filename: "boot/vmlinux", addNetworkConfig: true, cmdline: recordedVmm.request_cmdline as JsonValue },
     rootVolume: { id: "root", source: { containerSource: "r" } },
     interfaces: [
       {
@@ -42,5 +30,5 @@ it("writes for the monitor what a flintlockd was recorded to write", () => {
   const { logger: _log, metrics: _metrics, "boot-source": boot, ...rest } = recorded;
   const { "boot-source": writtenBoot, ...writtenRest } = written;
   expect(writtenRest).toEqual(rest);
-  expect(argumentsOf(writtenBoot.boot_args)).toEqual(argumentsOf(boot.boot_args));
+  expect(kernelArguments(writtenBoot.boot_args)).toEqual(kernelArguments(boot.boot_args));
 });

@@ -1,8 +1,9 @@
+import { join } from "node:path";
 import type { Random } from "../../model/clock.js";
-import type { VmDriver, VmRequest } from "./driver.js";
+import type { VmDriver } from "./driver.js";
 import { type GuestPrograms, installedGuestPrograms } from "./guest-programs.js";
 import { prepareVmDirectory, vmDirectory, vmEnvironment } from "./vm-directory.js";
-import { VmGroups } from "./vm-groups.js";
+import { type PrepareVm, VmGroups } from "./vm-groups.js";
 
 export interface ProcessDriverOptions {
   /** The host's own directory; made when missing. Only one host at a time may use it. */
@@ -19,6 +20,9 @@ export interface ProcessDriver extends VmDriver {
   readonly notice: string;
 }
 
+/** Where the output of a VM's agent lies, with `{uid}` for the VM's id. */
+export const processConsole = (directory: string): string => vmDirectory(join(directory, "{uid}")).log;
+
 /** What whoever starts such a driver should be told. */
 export const processNotice = "The process driver isolates nothing: jobs run as ordinary processes of this user, on this machine.";
 
@@ -27,46 +31,12 @@ export const processNotice = "The process driver isolates nothing: jobs run as o
  * process. This is for development and tests: **it isolates nothing**, a job can do whatever this user can.
  */
 export function createProcessDriver(options: ProcessDriverOptions): ProcessDriver {
-  return new ProcessVms(options, { ...installedGuestPrograms(), ...options.programs });
-}
-
-class ProcessVms implements ProcessDriver {
-  readonly notice = processNotice;
-  private readonly groups: VmGroups;
-
-  constructor(
-    private readonly options: ProcessDriverOptions,
-    private readonly programs: GuestPrograms,
-  ) {
-    this.groups = new VmGroups(options.directory);
-  }
-
-  start(): Promise<void> {
-    return this.groups.start();
-  }
-
-  create(vm: VmRequest): Promise<void> {
-    return this.groups.run(vm.uid, async (root) => {
-      const directory = vmDirectory(root);
-      await prepareVmDirectory(directory, vm, this.programs);
-      const env = { ...vmEnvironment(directory, this.options.random.hex(16)), ...this.options.env };
-      return { command: this.programs.agent, env, log: directory.log };
-    });
-  }
-
-  isRunning(uid: string): boolean {
-    return this.groups.isRunning(uid);
-  }
-
-  powerOff(uid: string): Promise<void> {
-    return this.groups.powerOff(uid);
-  }
-
-  destroy(uid: string): Promise<void> {
-    return this.groups.destroy(uid);
-  }
-
-  stop(): Promise<void> {
-    return this.groups.stop();
-  }
+  const programs = { ...installedGuestPrograms(), ...options.programs };
+  const prepare: PrepareVm = async (vm, root) => {
+    const directory = vmDirectory(root);
+    await prepareVmDirectory(directory, vm, programs);
+    const env = { ...vmEnvironment(directory, options.random.hex(16)), ...options.env };
+    return { command: programs.agent, env, log: directory.log };
+  };
+  return Object.assign(new VmGroups(options.directory, prepare), { notice: processNotice });
 }

@@ -4,10 +4,10 @@ import { extname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { recipe } from "../../images/recipes.js";
 import { runTool } from "../../images/run-tool.js";
-import type { VmDriver, VmRequest } from "./driver.js";
+import type { VmDriver } from "./driver.js";
 import { firecrackerConfig } from "./firecracker-config.js";
 import { GuestImages, type GuestImagesOptions } from "./guest-images.js";
-import { type GroupCommand, VmGroups } from "./vm-groups.js";
+import { type PrepareVm, VmGroups } from "./vm-groups.js";
 
 export interface QemuDriverOptions {
   /** The host's own directory; made when missing. Only one host at a time may use it. */
@@ -31,50 +31,11 @@ export interface QemuDriver extends VmDriver {
  * `firerunner dev vmm`, which takes Firecracker's command line and configuration.
  */
 export function createQemuDriver(options: QemuDriverOptions): QemuDriver {
-  return new QemuVms(options);
-}
-
-class QemuVms implements QemuDriver {
-  private readonly groups: VmGroups;
-  private readonly images: GuestImages;
-
-  constructor(private readonly options: QemuDriverOptions) {
-    this.groups = new VmGroups(options.directory);
-    this.images = new GuestImages(options.images);
-  }
-
-  start(): Promise<void> {
-    return this.groups.start();
-  }
-
-  create(vm: VmRequest): Promise<void> {
-    return this.groups.run(vm.uid, (directory) => this.prepare(vm, directory));
-  }
-
-  isRunning(uid: string): boolean {
-    return this.groups.isRunning(uid);
-  }
-
-  powerOff(uid: string): Promise<void> {
-    return this.groups.powerOff(uid);
-  }
-
-  destroy(uid: string): Promise<void> {
-    return this.groups.destroy(uid);
-  }
-
-  stop(): Promise<void> {
-    return this.groups.stop();
-  }
-
-  consoleFile(uid: string): string {
-    return consoleIn(this.groups.directoryOf(uid));
-  }
-
-  private async prepare({ uid, spec, metadata }: VmRequest, directory: string): Promise<GroupCommand> {
+  const images = new GuestImages(options.images);
+  const prepare: PrepareVm = async ({ uid, spec, metadata }, directory) => {
     const [kernel, base] = await Promise.all([
-      this.images.kernel(spec.kernel?.image ?? "", spec.kernel?.filename ?? ""),
-      this.images.disk(spec.rootVolume?.source?.containerSource ?? ""),
+      images.kernel(spec.kernel?.image ?? "", spec.kernel?.filename ?? ""),
+      images.disk(spec.rootVolume?.source?.containerSource ?? ""),
     ]);
     await mkdir(directory, { recursive: true, mode: 0o700 });
     const rootDisk = join(directory, "root.qcow2");
@@ -92,13 +53,18 @@ class QemuVms implements QemuDriver {
       HOME: directory,
       TMPDIR: directory,
       FIRERUNNER_METADATA_PROGRAM: recipe("vmm/fr-mmds.mjs"),
-      ...this.options.env,
+      ...options.env,
     };
     return { command: [...monitor(), ...given], env, log: consoleIn(directory) };
-  }
+  };
+  const groups = new VmGroups(options.directory, prepare);
+  return Object.assign(groups, { consoleFile: (uid: string) => consoleIn(groups.directoryOf(uid)) });
 }
 
 const consoleIn = (directory: string): string => join(directory, "console.log");
+
+/** Where a VM's serial console lies, with `{uid}` for the VM's id. */
+export const qemuConsole = (directory: string): string => consoleIn(join(directory, "{uid}"));
 
 /** The monitor of this installation, be it sources or a package. */
 function monitor(): readonly string[] {

@@ -1,9 +1,11 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, open, readdir, realpath } from "node:fs/promises";
+import { mkdir, readdir, realpath, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { FireRunnerError } from "../../model/errors.js";
+import { ConsoleFile, keepConsole, keptConsoles } from "./console-file.js";
+import type { VmDriver, VmRequest } from "./driver.js";
 import { kill, killMarked, markVariable } from "./marked-processes.js";
 import { removeDirectory } from "./vm-directory.js";
 
@@ -12,12 +14,15 @@ export interface GroupCommand {
   readonly command: readonly string[];
   /** Its whole environment, but for the mark. */
   readonly env: Readonly<Record<string, string>>;
-  /** Takes its output. */
+  /** Takes its output, of which only the end is kept when it is long. */
   readonly log: string;
 }
 
 interface Vm {
   readonly child: ChildProcess;
+  readonly log: string;
+  /** What it is called by whoever asked for it. */
+  readonly name: string;
   alive: boolean;
   /** Resolves when its first process has ended and everything that was left of it too. */
   readonly ended: Promise<void>;
@@ -25,19 +30,27 @@ interface Vm {
 
 /** More than a killed process and its leftovers need, unless the kernel holds them. */
 const endLimitMs = 15_000;
+/** Output of a VM that is off is waited for no longer: somebody who is not ours may hold the other end. */
+const lastOutputMs = 2_000;
 const uidForm = /^[0-9A-Z]{26}$/;
+
+/** Makes a VM's directory ready for a boot, and says what is to be started in it. An earlier boot's files may be there. */
+export type PrepareVm = (vm: VmRequest, directory: string) => Promise<GroupCommand>;
 
 /**
  * The VMs of a host as process groups, each with a directory of its own. What an earlier run left is removed at the start;
  * a VM whose first process ends is off, and nothing of it goes on.
  */
-export class VmGroups {
+export class VmGroups implements VmDriver {
   private readonly vms = new Map<string, Vm>();
   private root = "";
   private stopped = false;
 
   /** `directory` is made when missing; only one host at a time may use it. */
-  constructor(private readonly directory: string) {}
+  constructor(
+    private readonly directory: string,
+    private readonly prepare: PrepareVm,
+  ) {}
 
   async start(): Promise<void> {
     try {
@@ -58,14 +71,14 @@ export class VmGroups {
     return join(this.root, uid);
   }
 
-  /** Starts a VM's first process, in its directory that `prepare` makes; nothing to do for one that runs. */
-  async run(uid: string, prepare: (directory: string) => Promise<GroupCommand>): Promise<void> {
+  async create(vm: VmRequest): Promise<void> {
+    const { uid } = vm;
     const directory = this.directoryOf(uid);
     const earlier = this.vms.get(uid);
     if (earlier?.alive === true) return;
     if (earlier !== undefined) await within(endLimitMs, earlier.ended, `VM ${uid} has not ended yet`);
-    const group = await spawnGroup(await prepare(directory), directory);
-    this.vms.set(uid, supervise(group, directory));
+    const command = await this.prepare(vm, directory);
+    this.vms.set(uid, supervise(await spawnGroup(command, directory), directory, { log: command.log, name: vm.spec.id }));
   }
 
   isRunning(uid: string): boolean {
@@ -85,15 +98,18 @@ export class VmGroups {
     await this.powerOff(uid);
     // Again, and loudly this time, should what was left not have ended.
     await killMarked(inside(root));
+    const vm = this.vms.get(uid);
+    // Whoever asks later why it failed finds the end of its console.
+    if (vm !== undefined) await keepConsole(vm.log, this.root, vm.name).catch(() => undefined);
     await removeDirectory(root);
     this.vms.delete(uid);
   }
 
-  /** Ends and removes every VM. */
   async stop(): Promise<void> {
     this.stopped = true;
     const outcomes = await Promise.allSettled([...this.vms.keys()].map((uid) => this.destroy(uid)));
     const failure = outcomes.find((outcome) => outcome.status === "rejected");
+    await rm(keptConsoles(this.root), { recursive: true, force: true });
     if (failure !== undefined) throw FireRunnerError.from(failure.reason, "FR-INTERNAL", "removing the VMs of the driver");
   }
 }
@@ -118,17 +134,23 @@ function inside(root: string): (path: string) => boolean {
 interface Group {
   readonly child: ChildProcess;
   readonly exit: Promise<void>;
+  /** Resolves when all of its output is in the file. */
+  readonly closed: Promise<void>;
 }
 
 /** A VM whose first process ends is off: nothing of it may go on. */
-function supervise({ child, exit }: Group, root: string): Vm {
+function supervise({ child, exit, closed }: Group, root: string, of: Pick<Vm, "log" | "name">): Vm {
   const vm: Vm = {
+    ...of,
     child,
     alive: true,
     ended: exit.then(async () => {
       vm.alive = false;
       // What cannot be ended is tried again, and reported, when the VM is destroyed.
       await killMarked(inside(root)).catch(() => undefined);
+      await within(lastOutputMs, closed, "").catch(() => {
+        for (const stream of [child.stdout, child.stderr]) stream?.destroy();
+      });
     }),
   };
   return vm;
@@ -136,14 +158,22 @@ function supervise({ child, exit }: Group, root: string): Vm {
 
 /** Starts a command as the leader of a group of its own; its output goes to `log`. Rejects when it cannot be started. */
 async function spawnGroup({ command: [program = "", ...args], env, log }: GroupCommand, cwd: string): Promise<Group> {
-  const file = await open(log, "a", 0o600);
+  const file = new ConsoleFile(log);
   try {
     const marked = { ...env, [markVariable]: cwd };
-    const child = spawn(program, args, { cwd, env: marked, detached: true, stdio: ["ignore", file.fd, file.fd] });
+    const child = spawn(program, args, { cwd, env: marked, detached: true, stdio: ["ignore", "pipe", "pipe"] });
+    for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk: Buffer) => file.write(chunk));
     const exit = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+    const closed = new Promise<void>((resolve) => {
+      child.once("close", () => {
+        file.close();
+        resolve();
+      });
+    });
     await once(child, "spawn");
-    return { child, exit };
-  } finally {
-    await file.close();
+    return { child, exit, closed };
+  } catch (error) {
+    file.close();
+    throw error;
   }
 }
