@@ -44,15 +44,16 @@ export class PlanGuard {
 
   /** Throws as the plan does when there is nothing that it could be made without. */
   plan(snapshot: Snapshot): Guarded {
-    const parts = partsOf(snapshot);
-    const values = new Set(parts.map(({ value }) => value));
-    this.leftOut = this.leftOut.filter(({ part }) => values.has(part.value));
+    if (this.leftOut.length > 0) {
+      const values = new Set(partsOf(snapshot).map(({ value }) => value));
+      this.leftOut = this.leftOut.filter(({ part }) => values.has(part.value));
+    }
     const known = new Set(this.leftOut.map(({ part }) => part.value));
-    const rest = parts.filter(({ value }) => !known.has(value));
     let decided: Plan;
     try {
       decided = this.attempt(snapshot, known);
     } catch (caught) {
+      const rest = partsOf(snapshot).filter(({ value }) => !known.has(value));
       const found = this.search(snapshot, rest, known);
       if (found.length === 0) throw caught;
       this.leftOut = [...this.leftOut, ...found];

@@ -40,7 +40,15 @@ export function inScope(scope: Scope, job: Pick<JobTraits, "projectId" | "groupI
 
 /** Whether two runners may take the same jobs. */
 export function sameTraits(one: RunnerTraits, other: RunnerTraits): boolean {
-  const text = ({ tags, runUntagged, protectedOnly, scope }: RunnerTraits) =>
-    JSON.stringify([tags.toSorted(), runUntagged, protectedOnly, scope]);
-  return text(one) === text(other);
+  if (one.runUntagged !== other.runUntagged || one.protectedOnly !== other.protectedOnly) return false;
+  return sameTags(one.tags, other.tags) && sameScope(one.scope, other.scope);
 }
+
+function sameTags(some: readonly string[], others: readonly string[]): boolean {
+  if (some.length !== others.length) return false;
+  if (some.every((tag, index) => tag === others[index])) return true;
+  const sorted = others.toSorted();
+  return some.toSorted().every((tag, index) => tag === sorted[index]);
+}
+
+const sameScope = (one: Scope, other: Scope): boolean => one === other || JSON.stringify(one) === JSON.stringify(other);

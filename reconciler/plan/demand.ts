@@ -18,6 +18,7 @@ import { beyondQuota } from "./project-quota.js";
 import { whyNoRunner } from "./runner-limit.js";
 import type { PoolView } from "./snapshot.js";
 import { Supply } from "./supply.js";
+import { TupleMap } from "./tuple-map.js";
 
 /** How long a microVM with a runner may be surplus: its job may be taken and not yet known, or the next one be near. */
 const surplusMs = 10_000;
@@ -32,6 +33,7 @@ export function meetDemand(draft: Draft): void {
 
 /** The jobs of one class. */
 interface ClassJobs {
+  readonly runnerClass: RunnerClass;
   readonly waiting: Job[];
   /** When the forge was last found to have one of them no longer waiting. */
   lastLeftAt: number;
@@ -55,7 +57,7 @@ interface Refused {
 class Demand {
   private readonly supply: Supply;
   private readonly placement: Placement;
-  private readonly jobs = new Map<string, ClassJobs>();
+  private readonly jobs = new TupleMap<ClassJobs>();
   private readonly unserved: Unserved[] = [];
   /** Classes for which nothing can be made: what is true of one job of them is true of the next. */
   private readonly refused = new Map<string, Refused>();
@@ -74,7 +76,7 @@ class Demand {
         explain(draft, job, reason);
         continue;
       }
-      const own = this.jobsOf({ pool: job.pool, size: job.size });
+      const own = this.jobsOf(job.pool, job.size);
       if (job.status === "pending") own.waiting.push(job);
       else if (job.readAt > own.lastLeftAt) own.lastLeftAt = job.readAt;
     }
@@ -114,9 +116,9 @@ class Demand {
 
   /** Lets go the microVMs with a runner that have been more than the waiting jobs for long enough, or takes their runners back. */
   private endSurplus(view: PoolView, runnerClass: RunnerClass): void {
-    const { waiting, lastLeftAt } = this.jobsOf(runnerClass);
+    const { waiting, lastLeftAt } = this.jobsOf(runnerClass.pool, runnerClass.size);
     const { committed, spare } = this.supply.of(runnerClass);
-    for (const vm of committed.splice(waiting.length)) {
+    for (const vm of this.supply.takeSurplus(runnerClass, waiting.length)) {
       const idleSince = Math.max(vm.assignedAt ?? 0, vm.committedAt ?? vm.allocatedAt, lastLeftAt);
       if (!this.draft.reached(idleSince + surplusMs)) committed.push(vm);
       else if (spare.length < this.wantedIdle(view, runnerClass) && mayGiveBack(this.draft, vm)) this.keepWithoutRunner(vm);
@@ -125,7 +127,8 @@ class Demand {
   }
 
   private coverClass(view: PoolView, runnerClass: RunnerClass): void {
-    const { waiting } = this.jobsOf(runnerClass);
+    const { waiting } = this.jobsOf(runnerClass.pool, runnerClass.size);
+    const covered = onItsWay(runnerClass);
     const { committed, spare, ended } = this.supply.of(runnerClass);
     const connection = this.draft.connections.get(view.spec.connection)?.spec;
     let covering = committed.length + ended;
@@ -138,7 +141,7 @@ class Demand {
         this.commit(vm, view.spec, connection);
         limited = whyNoRunner(this.draft, view.spec.connection);
       }
-      if (covering > 0 || vm !== undefined) explain(this.draft, job, (willRun > 0 ? undefined : limited) ?? onItsWay(runnerClass));
+      if (covering > 0 || vm !== undefined) explain(this.draft, job, (willRun > 0 ? undefined : limited) ?? covered);
       else this.unserved.push({ job, view, runnerClass });
       covering -= 1;
       willRun -= 1;
@@ -282,8 +285,8 @@ class Demand {
   /** The sizes of a pool that matter: those that it names, and those that jobs asked for within its limits. */
   private sizesOf(pool: Pool): readonly string[] {
     if (pool.limits === undefined) return sizesInOrder(pool);
-    const classes = [...this.jobs.keys(), ...this.supply.present()].filter((key) => key.startsWith(`${pool.name}/`));
-    const asked = classes.map((key) => key.slice(pool.name.length + 1)).filter((size) => sizeOf(pool, size) !== undefined);
+    const classes = [...this.jobs.values().map(({ runnerClass }) => runnerClass), ...this.supply.present()];
+    const asked = classes.flatMap(({ pool: name, size }) => (name === pool.name && sizeOf(pool, size) !== undefined ? [size] : []));
     return [...new Set([...sizesInOrder(pool), ...asked.toSorted()])];
   }
 
@@ -291,13 +294,8 @@ class Demand {
     return this.supply.usedBy(pool.name) >= pool.maxMicrovms;
   }
 
-  private jobsOf(runnerClass: RunnerClass): ClassJobs {
-    const key = classKey(runnerClass);
-    const known = this.jobs.get(key);
-    if (known !== undefined) return known;
-    const none: ClassJobs = { waiting: [], lastLeftAt: 0 };
-    this.jobs.set(key, none);
-    return none;
+  private jobsOf(pool: string, size: string): ClassJobs {
+    return this.jobs.of([pool, size], () => ({ runnerClass: { pool, size }, waiting: [], lastLeftAt: 0 }));
   }
 }
 

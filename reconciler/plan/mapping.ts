@@ -5,6 +5,7 @@ import type { Pool } from "../model/pool.js";
 import { classOf, type RunnerClass, whySizeRefused } from "../model/runner-class.js";
 import type { Draft } from "./draft.js";
 import { learnProtection, type Protection } from "./protection.js";
+import { TupleMap } from "./tuple-map.js";
 
 /** Where a job belongs, or why nowhere. */
 export type Mapped = { readonly runnerClass: RunnerClass } | { readonly reason: WaitingReason };
@@ -20,7 +21,7 @@ interface Candidates {
 /** Maps waiting jobs to pools; jobs that are alike are decided about once. */
 export class Mapping {
   private readonly candidates = new Map<string, Candidates>();
-  private readonly known = new Map<string, Mapped>();
+  private readonly known = new TupleMap<Mapped>();
 
   constructor(private readonly draft: Draft) {
     for (const { spec: connection } of draft.snapshot.connections) {
@@ -35,12 +36,7 @@ export class Mapping {
     const candidates = this.candidates.get(job.connection);
     if (candidates === undefined) return { reason: noPool(job, "is not declared") };
     const ref = candidates.guarded ? `${job.protected} ${job.refIsTag} ${job.ref} ${job.pool}` : "";
-    const traits = [job.connection, job.projectId, ref, ...job.tags].join("\n");
-    const known = this.known.get(traits);
-    if (known !== undefined) return known;
-    const mapped = this.decide(job, candidates);
-    this.known.set(traits, mapped);
-    return mapped;
+    return this.known.of([job.connection, job.projectId, ref, ...job.tags], () => this.decide(job, candidates));
   }
 
   private decide(job: Job, { connection, pools }: Candidates): Mapped {

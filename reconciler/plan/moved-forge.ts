@@ -7,28 +7,33 @@ import type { Draft } from "./draft.js";
  */
 export function followMovedForges(draft: Draft): void {
   const moved = new Set<string>();
-  /** Whether a number was told at another address than the connection's. */
-  const isElsewhere = (connection: string, forge: string | undefined): boolean => {
-    const url = draft.connections.get(connection)?.spec.url;
-    const elsewhere = url !== undefined && forge !== undefined && forge !== url;
-    if (elsewhere) moved.add(connection);
-    return elsewhere;
-  };
   for (const [key, job] of draft.jobs) {
-    const isOnMicrovm = job.vm !== undefined && draft.microvms.has(job.vm);
-    if (!isOnMicrovm && isElsewhere(job.connection, job.forge)) draft.dropJob(key);
+    if (!isElsewhere(draft, job) || (job.vm !== undefined && draft.microvms.has(job.vm))) continue;
+    draft.dropJob(key);
+    moved.add(job.connection);
   }
   for (const identity of draft.identities.values()) {
-    const { runnerId: _runnerId, forge, pausedAt: _pausedAt, runningJobs: _runningJobs, ...rest } = identity;
-    if (isElsewhere(identity.connection, forge)) draft.putIdentity(rest);
+    if (!isElsewhere(draft, identity)) continue;
+    const { runnerId: _runnerId, forge: _forge, pausedAt: _pausedAt, runningJobs: _runningJobs, ...rest } = identity;
+    draft.putIdentity(rest);
+    moved.add(identity.connection);
   }
   for (const presence of draft.presences.values()) {
-    const { runnerId: _runnerId, forge, sealedToken: _token, ...rest } = presence;
-    if (isElsewhere(presence.connection, forge)) draft.putPresence({ ...rest, state: "leaving" });
+    if (!isElsewhere(draft, presence)) continue;
+    const { runnerId: _runnerId, forge: _forge, sealedToken: _token, ...rest } = presence;
+    draft.putPresence({ ...rest, state: "leaving" });
+    moved.add(presence.connection);
   }
   for (const name of moved) {
     draft.toPoll.add(name);
     const message = `to ${draft.connections.get(name)?.spec.url}: its jobs are read again, and its runners are found again`;
     draft.event("ForgeMoved", { kind: "connection", name }, message);
   }
+}
+
+/** Whether a number was told at another address than its connection's. */
+function isElsewhere(draft: Draft, { connection, forge }: { readonly connection: string; readonly forge?: string | undefined }): boolean {
+  if (forge === undefined) return false;
+  const url = draft.connections.get(connection)?.spec.url;
+  return url !== undefined && forge !== url;
 }

@@ -1,11 +1,12 @@
 import type { Identity } from "../model/identity.js";
-import { sameTraits } from "../model/matches.js";
+import { type RunnerTraits, sameTraits } from "../model/matches.js";
 import { isSupply, type Microvm } from "../model/microvm.js";
 import { classTraits } from "../model/runner-class.js";
 import { sizeOf } from "../model/size-tag.js";
 import { retire } from "./advance.js";
 import type { Draft } from "./draft.js";
 import { giveBack, mayGiveBack } from "./give-back.js";
+import { TupleMap } from "./tuple-map.js";
 
 /**
  * Takes back runners that would take other jobs than their pool's are now, because its tags, its untagged jobs or its access
@@ -13,19 +14,30 @@ import { giveBack, mayGiveBack } from "./give-back.js";
  * replaced. One that has its job goes on: its runner is paused, and takes no other.
  */
 export function replaceRedeclared(draft: Draft): void {
+  const classes = new TupleMap<DeclaredClass>();
   for (const vm of draft.microvms.values()) {
+    if (!vm.identity || !isSupply(vm)) continue;
     const identity = draft.identities.get(vm.name);
-    if (!isSupply(vm) || !vm.identity || identity === undefined || isAsDeclared(draft, vm, identity)) continue;
+    if (identity === undefined) continue;
+    const { traits } = classes.of([vm.pool, vm.sizeName, vm.connection], () => declaredClass(draft, vm));
+    if (traits === undefined || isAsDeclared(identity, traits)) continue;
     if (mayGiveBack(draft, vm)) giveBack(draft, vm, "its pool was declared anew: another runner is made");
     else retire(draft, vm);
   }
 }
 
-function isAsDeclared(draft: Draft, vm: Microvm, { tags, runUntagged, protectedOnly = false }: Identity): boolean {
+/** The microVMs of one pool, size and connection. */
+interface DeclaredClass {
+  /** What their runners are to be; undefined of what is not declared at all any more, which is not judged here. */
+  readonly traits: RunnerTraits | undefined;
+}
+
+function declaredClass(draft: Draft, vm: Microvm): DeclaredClass {
   const pool = draft.pools.get(vm.pool)?.spec;
   const connection = draft.connections.get(vm.connection)?.spec;
-  // What is not declared at all any more is not this function's to judge.
-  if (pool === undefined || connection === undefined || sizeOf(pool, vm.sizeName) === undefined) return true;
-  const traits = classTraits(pool, vm.sizeName, connection);
-  return sameTraits({ tags, runUntagged, protectedOnly, scope: traits.scope }, traits);
+  const isDeclared = pool !== undefined && connection !== undefined && sizeOf(pool, vm.sizeName) !== undefined;
+  return { traits: isDeclared ? classTraits(pool, vm.sizeName, connection) : undefined };
 }
+
+const isAsDeclared = ({ tags, runUntagged, protectedOnly = false }: Identity, traits: RunnerTraits): boolean =>
+  sameTraits({ tags, runUntagged, protectedOnly, scope: traits.scope }, traits);

@@ -1,21 +1,24 @@
 import { bootsOf } from "../model/image.js";
 import { isLeaving, isSupply, type Microvm, phases } from "../model/microvm.js";
-import { classKey, type RunnerClass } from "../model/runner-class.js";
+import type { RunnerClass } from "../model/runner-class.js";
 import { sizeOf } from "../model/size-tag.js";
 import { retire } from "./advance.js";
 import { endedWithoutJob, imageHeldBack } from "./backoff.js";
 import type { Draft } from "./draft.js";
 import { whyClosed } from "./place.js";
 import { mayHoldCredential } from "./remove.js";
+import type { HostView } from "./snapshot.js";
+import { TupleMap } from "./tuple-map.js";
 
 /** Failures after which a microVM no longer counts against its pool although its host still has it. */
 const lostFailures: ReadonlySet<string> = new Set(["FR-GUEST-LOST", "FR-VM-BOOT-TIMEOUT", "FR-HOST-UNREACHABLE"]);
 
-/** The microVMs of one class that may serve its jobs, those furthest on their way first. */
+/** The microVMs of one class that may serve its jobs. */
 export interface ClassSupply {
+  readonly runnerClass: RunnerClass;
   /** They have, or will have, a runner. */
   readonly committed: Microvm[];
-  /** They have none, and serve whoever needs them first. */
+  /** They have none, and serve whoever needs them first; those furthest on their way come first. */
   readonly spare: Microvm[];
   /** How many guests ended whose job, if they ran one, is still to be learned: a waiting job may be theirs. */
   ended: number;
@@ -25,7 +28,7 @@ export interface ClassSupply {
 
 /** What there is in one plan: supply by class, and the places that pools have used up. */
 export class Supply {
-  private readonly classes = new Map<string, ClassSupply>();
+  private readonly classes = new TupleMap<ClassSupply>();
   private readonly used = new Map<string, number>();
   /** MicroVMs on their way out that nothing runs on, as far as is known. */
   readonly leaving = new Set<string>();
@@ -44,24 +47,22 @@ export class Supply {
         if (vm.identity && endedWithoutJob(draft, vm)) own.ended += 1;
       }
     }
-    for (const { committed, spare } of this.classes.values()) {
-      committed.sort(furthestFirst);
-      spare.sort(furthestFirst);
-    }
+    for (const { spare } of this.classes.values()) spare.sort(furthestFirst);
   }
 
   of(runnerClass: RunnerClass): ClassSupply {
-    const key = classKey(runnerClass);
-    const known = this.classes.get(key);
-    if (known !== undefined) return known;
-    const none: ClassSupply = { committed: [], spare: [], ended: 0, inUse: 0 };
-    this.classes.set(key, none);
-    return none;
+    return this.classes.of([runnerClass.pool, runnerClass.size], () => ({ runnerClass, committed: [], spare: [], ended: 0, inUse: 0 }));
+  }
+
+  /** Takes the committed microVMs of a class that are more than `wanted` out of it: those furthest on their way stay. */
+  takeSurplus(runnerClass: RunnerClass, wanted: number): readonly Microvm[] {
+    const { committed } = this.of(runnerClass);
+    return committed.length <= wanted ? [] : committed.sort(furthestFirst).splice(wanted);
   }
 
   /** The classes that have any. */
-  present(): Iterable<string> {
-    return this.classes.keys();
+  present(): readonly RunnerClass[] {
+    return this.classes.values().map(({ runnerClass }) => runnerClass);
   }
 
   usedBy(pool: string): number {
@@ -119,9 +120,7 @@ function isStray(draft: Draft, vm: Microvm, boots: ReadonlyMap<string, string>):
   if (pool === undefined || size === undefined || pool.connection !== vm.connection) return true;
   // What was not sent yet finds another host sooner than this one finds back.
   const host = draft.hosts.get(vm.host);
-  const isClosed = () =>
-    host === undefined || whyClosed(draft, host) !== undefined || imageHeldBack(draft, vm.host, vm.image) !== undefined;
-  if (vm.phase === "allocated" && isClosed()) return true;
+  if (vm.phase === "allocated" && isClosed(draft, host, vm)) return true;
   // Whatever has no job leaves a host that drains: one that took its job meanwhile is waited for.
   if (host?.standing === "draining") return true;
   if (vm.identity) return false;
@@ -129,6 +128,10 @@ function isStray(draft: Draft, vm: Microvm, boots: ReadonlyMap<string, string>):
   const boot = boots.get(vm.image);
   const outdated = vm.boots !== undefined && boot !== undefined && vm.boots !== boot;
   return drifted || outdated || view?.draining === true;
+}
+
+function isClosed(draft: Draft, host: HostView | undefined, { image }: Microvm): boolean {
+  return host === undefined || whyClosed(draft, host) !== undefined || imageHeldBack(draft, host.spec.name, image) !== undefined;
 }
 
 function furthestFirst(a: Microvm, b: Microvm): number {
