@@ -1,19 +1,13 @@
-import { spawn } from "node:child_process";
-import { z } from "zod";
-import { FireRunnerError } from "../model/errors.js";
 import { playSeed } from "../simulator/hunt.js";
+import { playElsewhere } from "./simulate-elsewhere.js";
+import { type Part, rangesLeft, type SimulationRecord } from "./simulate-record.js";
 
-/** What the seeds of one hunt did together. */
-export interface Tally {
-  readonly seed: number;
-  /** How many were played. */
-  readonly seeds: number;
-  readonly jobs: number;
-  /** MicroVMs that were made and are gone. */
-  readonly lifecycles: number;
+/** What the seeds of one hunt did together, with those that its record has. */
+export interface Tally extends Part {
+  /** How long it took; of the seeds that were played now, and not before. */
   readonly seconds: number;
-  /** The seeds that broke something, in their order, and what. */
-  readonly broken: readonly { readonly seed: number; readonly violations: readonly string[] }[];
+  /** How many of the seeds were played before. */
+  readonly before: number;
 }
 
 export interface HuntOptions {
@@ -23,80 +17,74 @@ export interface HuntOptions {
   readonly workers: number;
   /** Ends with the first seed that breaks something. */
   readonly bail: boolean;
+  /** What was played before, and is not played again; what is played now is added to it. */
+  readonly record?: SimulationRecord | undefined;
   /** Told how far it is, every ten seconds at most. */
   readonly progress: (line: string) => void;
 }
 
 const progressEveryMs = 10_000;
-/** A process is given as many seeds at a time: enough to be worth its start. */
+/** A process is given as many seeds at a time: enough to be worth its start. With a record fewer are lost when it is ended. */
 const portion = 200;
+const recordedPortion = 25;
 
 /** Plays seeds, in this process when one worker is asked for, and otherwise in processes of the same program. */
 export async function huntSeeds(options: HuntOptions): Promise<Tally> {
-  const beganAt = performance.now();
-  const meter = new Meter(options, beganAt);
-  if (options.workers <= 1) {
-    for (let seed = options.seed; seed < options.seed + options.seeds && !meter.isOver(); seed++) {
-      const { played } = await playSeed(seed, options.jobs);
-      meter.add({ seeds: 1, jobs: played.jobs, lifecycles: played.lifecycles, broken: played.violations.length === 0 ? [] : [played] });
+  const { seed, seeds, workers, record } = options;
+  const before = (record?.parts ?? []).filter((part) => part.seed >= seed && part.seed + part.seeds <= seed + seeds);
+  const meter = new Meter(options, before);
+  const size = Math.min(record === undefined ? portion : recordedPortion, Math.ceil(seeds / workers));
+  const left = rangesLeft(seed, seeds, before, workers === 1 ? 1 : size);
+  const work = async () => {
+    for (let range = left.shift(); range !== undefined && !meter.isOver(); range = left.shift()) {
+      const play = workers === 1 ? playHere : playElsewhere;
+      meter.add(await play(range.seed, range.seeds, options));
     }
-  } else {
-    const size = Math.min(portion, Math.ceil(options.seeds / options.workers));
-    let next = options.seed;
-    const end = options.seed + options.seeds;
-    const work = async () => {
-      while (next < end && !meter.isOver()) {
-        const seed = next;
-        next = Math.min(next + size, end);
-        meter.add(await playElsewhere(seed, next - seed, options));
-      }
-    };
-    await Promise.all(Array.from({ length: options.workers }, work));
-  }
+  };
+  await Promise.all(Array.from({ length: workers }, work));
   return meter.told();
 }
 
-const tallySchema = z.object({
-  seeds: z.int(),
-  jobs: z.int(),
-  lifecycles: z.int(),
-  broken: z.array(z.object({ seed: z.int(), violations: z.array(z.string()) })),
-});
-type Part = z.output<typeof tallySchema>;
-
-class Meter {
-  private readonly total: Part = { seeds: 0, jobs: 0, lifecycles: 0, broken: [] };
-  private toldAt: number;
-
-  constructor(
-    private readonly options: HuntOptions,
-    private readonly beganAt: number,
-  ) {
-    this.toldAt = beganAt;
-  }
-
-  add({
+/** One seed, in this process. */
+async function playHere(seed: number, seeds: number, { jobs: asked }: Pick<HuntOptions, "jobs">): Promise<Part> {
+  const began = process.cpuUsage();
+  const { played } = await playSeed(seed, asked);
+  const { jobs, lifecycles, violations } = played;
+  const { user, system } = process.cpuUsage(began);
+  return {
+    seed,
     seeds,
     jobs,
     lifecycles,
-    broken,
-  }: {
-    readonly seeds: number;
-    readonly jobs: number;
-    readonly lifecycles: number;
-    readonly broken: Tally["broken"];
-  }): void {
-    const { total } = this;
-    total.seeds += seeds;
-    total.jobs += jobs;
-    total.lifecycles += lifecycles;
-    total.broken.push(...broken.map(({ seed, violations }) => ({ seed, violations: [...violations] })));
+    cpuSeconds: (user + system) / 1e6,
+    broken: violations.length === 0 ? [] : [{ seed, violations: [...violations] }],
+  };
+}
+
+class Meter {
+  private readonly total = { seeds: 0, jobs: 0, lifecycles: 0, cpuSeconds: 0, broken: [] as Part["broken"] };
+  private readonly beganAt = performance.now();
+  private toldAt = this.beganAt;
+  private readonly before: number;
+
+  constructor(
+    private readonly options: HuntOptions,
+    before: readonly Part[],
+  ) {
+    for (const part of before) this.count(part);
+    this.before = this.total.seeds;
+  }
+
+  add(part: Part): void {
+    this.count(part);
+    this.options.record?.add(part);
     const now = performance.now();
     if (now - this.toldAt < progressEveryMs) return;
     this.toldAt = now;
-    const perSecond = ((total.lifecycles * 1000) / (now - this.beganAt)).toFixed(0);
+    const { seeds, jobs, lifecycles, cpuSeconds, broken } = this.total;
+    const perSecond = (lifecycles / Math.max(cpuSeconds, 0.001)).toFixed(0);
     this.options.progress(
-      `${total.seeds} of ${this.options.seeds} seeds, ${total.jobs} jobs, ${perSecond} VM lifecycles/s, ${total.broken.length} broken`,
+      `${seeds} of ${this.options.seeds} seeds, ${jobs} jobs, ${perSecond} VM lifecycles per second of processor time, ${broken.length} broken`,
     );
   }
 
@@ -105,52 +93,17 @@ class Meter {
   }
 
   told(): Tally {
-    const { seed } = this.options;
     const broken = this.total.broken.toSorted((a, b) => a.seed - b.seed);
-    return { ...this.total, broken, seed, seconds: (performance.now() - this.beganAt) / 1000 };
+    const seconds = (performance.now() - this.beganAt) / 1000;
+    return { ...this.total, broken, seed: this.options.seed, seconds, before: this.before };
   }
-}
 
-/** The same program plays them; it ends with 1 when something was broken, and says on its standard output what. */
-function playElsewhere(seed: number, seeds: number, { jobs, bail }: HuntOptions): Promise<Part> {
-  const program = process.argv[1];
-  if (program === undefined) throw new FireRunnerError("FR-INTERNAL", "simulate: this process does not know its program");
-  const options = [...(jobs === undefined ? [] : ["--jobs", String(jobs)]), ...(bail ? ["--bail"] : [])];
-  const args = [
-    program,
-    "simulate",
-    "--seed",
-    String(seed),
-    "--seeds",
-    String(seeds),
-    ...options,
-    "--workers",
-    "1",
-    "--no-examine",
-    "-o",
-    "json",
-  ];
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [...process.execArgv, ...args], { stdio: ["ignore", "pipe", "pipe"] });
-    let [answer, complaint] = ["", ""];
-    child.stdout.setEncoding("utf8").on("data", (text: string) => {
-      answer += text;
-    });
-    child.stderr.setEncoding("utf8").on("data", (text: string) => {
-      complaint = `${complaint}${text}`.slice(-2_000);
-    });
-    child.once("error", reject);
-    child.once("close", (code) => {
-      try {
-        resolve(tallySchema.parse(JSON.parse(answer)));
-      } catch {
-        reject(
-          new FireRunnerError(
-            "FR-INTERNAL",
-            `simulate: the process of seeds ${seed} to ${seed + seeds - 1} ended with ${code}: ${complaint}`,
-          ),
-        );
-      }
-    });
-  });
+  private count({ seeds, jobs, lifecycles, cpuSeconds, broken }: Part): void {
+    const { total } = this;
+    total.seeds += seeds;
+    total.jobs += jobs;
+    total.lifecycles += lifecycles;
+    total.cpuSeconds += cpuSeconds;
+    total.broken.push(...broken);
+  }
 }

@@ -15,14 +15,18 @@ export function playedText({ seed, violations, jobs, lifecycles, struck }: Playe
 
 /** What many seeds did, and of what they broke how to see it again. */
 export function tallyText(
-  { seed, seeds, jobs, lifecycles, seconds, broken }: Tally,
+  { seed, seeds, jobs, lifecycles, seconds, cpuSeconds, before, broken }: Tally,
   findings: readonly Finding[],
   asked: number | undefined,
   { style }: Pick<Terminal, "style">,
 ): string {
-  const perSecond = (count: number) => (count / Math.max(seconds, 0.001)).toFixed(0);
+  const perSecond = (count: number, time: number) => (count / Math.max(time, 0.001)).toFixed(0);
+  const rates = (time: number) => `${perSecond(jobs, time)} jobs/s, ${perSecond(lifecycles, time)} VM lifecycles/s`;
   const lines = [
-    `${seeds} seeds from ${seed} on: ${jobs} jobs, ${lifecycles} microVMs made and gone in ${seconds.toFixed(1)} s (${perSecond(jobs)} jobs/s, ${perSecond(lifecycles)} VM lifecycles/s)`,
+    before === 0
+      ? `${seeds} seeds from ${seed} on: ${jobs} jobs, ${lifecycles} microVMs made and gone in ${seconds.toFixed(1)} s (${rates(seconds)})`
+      : `${seeds} seeds from ${seed} on, ${before} of them played before: ${jobs} jobs, ${lifecycles} microVMs made and gone`,
+    `processor time: ${cpuSeconds.toFixed(1)} s (${rates(cpuSeconds)})`,
   ];
   if (broken.length === 0) return [...lines, style("no invariant was broken", "green")].join("\n");
   lines.push(

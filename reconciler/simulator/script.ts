@@ -38,6 +38,9 @@ export interface Script {
   readonly stormMs: number;
 }
 
+/** For each so many jobs there is as much room again: they are to run while everything fails, and not to wait until nothing does. */
+const jobsPerScale = 25;
+
 /** The script of a seed, with so many jobs, or as few as the seed wants. */
 export function scriptOf(seed: number, jobs?: number): Script {
   const random = SeededRandom.named(seed, "script");
@@ -51,9 +54,10 @@ export function scriptOf(seed: number, jobs?: number): Script {
     counts.set(step.kind, n);
     steps.set(`${step.kind}.${n}`, step);
   };
-  const fleet = someFleet(random);
+  const scale = Math.max(1, Math.round(pushes / jobsPerScale));
+  const fleet = someFleet(random, scale);
   for (let n = 0; n < pushes; n++) add(somePush(random, windowMs));
-  for (let atMs = 0; atMs + minute <= windowMs; atMs += minute) addTroubles(random, fleet, atMs, add);
+  for (let atMs = 0; atMs + minute <= windowMs; atMs += minute) addTroubles(random, fleet, scale, atMs, add);
   return { seed, fleet, dials: someFaults(random), steps, isShared: random.chance(0.25), stormMs: windowMs + 30_000 };
 }
 
@@ -67,13 +71,14 @@ export function only(script: Script, names: ReadonlySet<string>): Script {
 /** What of a script may be left out: its faults and its steps. */
 export const partsOf = ({ dials, steps }: Script): readonly string[] => [...faults.filter((fault) => dials[fault] > 0), ...steps.keys()];
 
-function someFleet(random: SeededRandom): SimulatedFleet {
+function someFleet(random: SeededRandom, scale: number): SimulatedFleet {
+  const widerBy = Math.ceil(Math.log2(scale));
   const hosts = Array.from({ length: random.between(1, 3) }, (_, n) =>
     simulatedHost({
       name: `host-${n}`,
-      capacity: { vcpu: 8, memoryMb: 8192, microvms: random.between(2, 6) },
+      capacity: { vcpu: 8 * scale, memoryMb: 8192 * scale, microvms: random.between(2, 6) * scale },
       network: random.chance(0.7)
-        ? { mode: "static", subnet: `10.20.${n}.0/${random.pick([28, 29])}`, gateway: `10.20.${n}.1` }
+        ? { mode: "static", subnet: `10.20.${n}.0/${random.pick([28, 29]) - widerBy}`, gateway: `10.20.${n}.1` }
         : { mode: "dhcp" },
     }),
   );
@@ -82,25 +87,32 @@ function someFleet(random: SeededRandom): SimulatedFleet {
   const pools = [
     simulatedPool({
       ...limits,
-      maxMicrovms: random.between(1, 6),
+      maxMicrovms: random.between(1, 6) * scale,
       minIdle: random.between(0, 1),
       limits: { vcpu: 2, memoryMb: 4096 },
-      ...someRules(random),
+      ...someRules(random, scale),
     }),
-    simulatedPool({ ...limits, name: "other", tags: ["other"], maxMicrovms: random.between(1, 3), priority: 1 }),
-    simulatedPool({ ...limits, name: "guarded", tags: ["guarded"], maxMicrovms: 2, accessLevel: "ref_protected", projectIds: [7, 8] }),
-    simulatedPool({ ...limits, name: "unguarded", tags: ["guarded"], maxMicrovms: 2, maxMicrovmsPerProject: 1 }),
+    simulatedPool({ ...limits, name: "other", tags: ["other"], maxMicrovms: random.between(1, 3) * scale, priority: 1 }),
+    simulatedPool({
+      ...limits,
+      name: "guarded",
+      tags: ["guarded"],
+      maxMicrovms: 2 * scale,
+      accessLevel: "ref_protected",
+      projectIds: [7, 8],
+    }),
+    simulatedPool({ ...limits, name: "unguarded", tags: ["guarded"], maxMicrovms: 2 * scale, maxMicrovmsPerProject: scale }),
   ];
   return { hosts, images: [simulatedImage()], connection: simulatedConnection(), pools };
 }
 
 /** Sometimes what is kept ready changes every few minutes, or follows what is in use, and projects have quotas. */
-function someRules(random: SeededRandom): Partial<PoolInput> {
+function someRules(random: SeededRandom, scale: number): Partial<PoolInput> {
   const idlePolicies = [{ periods: ["*/3 * * * *"], timezone: "Asia/Kolkata", minIdle: random.between(0, 1), idleTimeS: 5 }];
   return {
     ...(random.chance(0.3) ? { idlePolicies } : {}),
     ...(random.chance(0.3) ? { scaleFactor: 0.5, scaleFactorLimit: 2 } : {}),
-    ...(random.chance(0.3) ? { maxMicrovmsPerProject: random.between(1, 2) } : {}),
+    ...(random.chance(0.3) ? { maxMicrovmsPerProject: random.between(1, 2) * scale } : {}),
   };
 }
 
@@ -127,7 +139,7 @@ function somePush(random: SeededRandom, windowMs: number): Step {
 }
 
 /** What goes wrong as a whole within one minute, now and then. */
-function addTroubles(random: SeededRandom, { hosts }: SimulatedFleet, fromMs: number, add: (step: Step) => void): void {
+function addTroubles(random: SeededRandom, { hosts }: SimulatedFleet, scale: number, fromMs: number, add: (step: Step) => void): void {
   const sometime = () => fromMs + random.between(0, minute);
   const awhile = () => random.between(1_000, 90_000);
   for (const { name: host } of hosts) {
@@ -149,6 +161,6 @@ function addTroubles(random: SeededRandom, { hosts }: SimulatedFleet, fromMs: nu
   if (random.chance(0.1)) add({ kind: "freeze", atMs: sometime(), forMs: random.between(1_000, minute) });
   if (random.chance(0.15)) add({ kind: "splitBrain", atMs: sometime(), forMs: random.between(20_000, 80_000) });
   if (random.chance(0.15)) add({ kind: "setClock", atMs: sometime(), byMs: random.pick([-1, 1]) * random.between(100, 3 * minute) });
-  if (random.chance(0.2)) add({ kind: "limitRunners", atMs: sometime(), to: random.between(1, 5) });
+  if (random.chance(0.2)) add({ kind: "limitRunners", atMs: sometime(), to: random.between(1, 5) * scale });
   for (let n = random.chance(0.2) ? random.between(1, 3) : 0; n > 0; n--) add({ kind: "deleteRunner", atMs: sometime() });
 }

@@ -6,6 +6,7 @@ import { type DayReport, playDay, usualFleet } from "../../simulator/day.js";
 import { examine, type Finding, playSeed } from "../../simulator/hunt.js";
 import { parseJobHistory } from "../../simulator/job-history.js";
 import { structured } from "../output/render.js";
+import { SimulationRecord } from "../simulate-record.js";
 import { huntSeeds } from "../simulate-seeds.js";
 import { dayText, playedText, tallyText } from "../simulate-text.js";
 import type { Terminal } from "../terminal.js";
@@ -34,6 +35,11 @@ export const simulateCommand = (terminal: Terminal) =>
         description: "Play one seed with these of its faults and steps alone, as a finding names them",
       },
       bail: { type: "boolean", default: false, description: "End with the first seed that breaks an invariant" },
+      record: {
+        type: "string",
+        valueHint: "file",
+        description: "Add what is played to this file, and do not play again what it has: a hunt that was ended goes on",
+      },
       examine: { type: "boolean", default: true, description: "Make what is found small; --no-examine only names the seeds" },
       trace: { type: "boolean", default: false, description: "Print everything that happened in the world of one seed" },
       scenario: { type: "string", valueHint: "file", description: "Play the jobs of a job history (CSV) instead, with nothing failing" },
@@ -62,7 +68,9 @@ export const simulateCommand = (terminal: Terminal) =>
         return;
       }
       const workers = Math.min(asked === 0 ? availableParallelism() : asked, seeds);
-      const tally = await huntSeeds({ seed, seeds, jobs, workers, bail: args.bail, progress: (line) => terminal.complain(line) });
+      const record = args.record === undefined ? undefined : SimulationRecord.open(args.record, jobs);
+      const progress = (line: string) => terminal.complain(line);
+      const tally = await huntSeeds({ seed, seeds, jobs, workers, bail: args.bail, record, progress });
       const findings: Finding[] = [];
       // What is found is made small one after the other, and only so many: one fault of the service breaks many seeds.
       for (const { seed: broken } of args.examine ? tally.broken.slice(0, mostFindings) : []) findings.push(await examine(broken, jobs));
