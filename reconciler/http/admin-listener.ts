@@ -21,6 +21,7 @@ import { type Readiness, registerHealthRoutes } from "./routes/health.js";
 import { registerHostRoutes } from "./routes/hosts.js";
 import { registerJobRoutes } from "./routes/jobs.js";
 import { registerMicrovmRoutes } from "./routes/microvms.js";
+import { registerOpenApiRoute } from "./routes/openapi.js";
 import { registerOperationRoutes } from "./routes/operations.js";
 import { registerPlanRoutes } from "./routes/plan.js";
 import { registerReplicaRoutes, type ShownReplica } from "./routes/replicas.js";
@@ -33,7 +34,7 @@ export interface AdminListenerOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
-  /** The bearer token without which nothing but `/health` answers. */
+  /** The bearer token without which nothing but `/health` and `/openapi.json` answers. */
   readonly token: string;
   readonly loop: LoopView;
   /** How forges reach the public listener, where the service file says it. */
@@ -51,7 +52,7 @@ export interface AdminListenerOptions {
   readonly stopTimeoutMs?: number;
 }
 
-const openPaths: ReadonlySet<string> = new Set(["/health"]);
+const openPaths: ReadonlySet<string> = new Set(["/health", "/openapi.json"]);
 
 /** The admin API: everything that people and their tools may see and change. */
 export function startAdminListener(options: AdminListenerOptions): Promise<RunningListener> {
@@ -63,6 +64,7 @@ export function startAdminListener(options: AdminListenerOptions): Promise<Runni
       requireToken(app, options);
       options.relay?.register(app);
       registerHealthRoutes(app, options);
+      registerOpenApiRoute(app);
       registerDeclaredRoutes(app, options);
       registerFleetRoutes(app, options);
       registerOperationRoutes(app, { ...options, operations: createOperations(options) });

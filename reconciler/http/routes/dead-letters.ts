@@ -7,7 +7,8 @@ import type { Store } from "../../store/port.js";
 import { pageOf, pageQuery } from "../page.js";
 import { whoAsks } from "../who-asks.js";
 
-const letterQuery = z.strictObject({ ...pageQuery, action: z.string().optional() });
+/** How dead letters are looked for. */
+export const letterQuery = z.strictObject({ ...pageQuery, action: z.string().optional() });
 const nothing = z.strictObject({}).default({});
 
 /** How often it is asked again when the leader writes the letter meanwhile. */

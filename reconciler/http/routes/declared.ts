@@ -10,8 +10,9 @@ import { type Declarations, fleetLists } from "../declarations.js";
 import { operationsOf } from "../operations.js";
 import { whenUsedValues } from "../removals.js";
 
-const putQuery = z.strictObject({ managedBy: managedBySchema.optional() });
-const deleteQuery = z.strictObject({ whenUsed: z.enum(whenUsedValues).optional() });
+/** What may be said with a PUT, and with a DELETE. */
+export const putQuery = z.strictObject({ managedBy: managedBySchema.optional() });
+export const deleteQuery = z.strictObject({ whenUsed: z.enum(whenUsedValues).optional() });
 
 export interface DeclaredDependencies {
   readonly store: Store;

@@ -5,7 +5,8 @@ import { parseOrRefuse } from "../../model/validation.js";
 import type { EventQuery, Store } from "../../store/port.js";
 import { pageOf, pageQuery } from "../page.js";
 
-const eventQuery = z.strictObject({
+/** How events and conditions are looked for. */
+export const eventQuery = z.strictObject({
   limit: pageQuery.limit,
   /** The `seq` of the last event that the caller has seen. */
   after: z.coerce.number().int().nonnegative().default(0),
@@ -20,7 +21,7 @@ const eventQuery = z.strictObject({
     .optional(),
 });
 
-const conditionQuery = z.strictObject({ ...pageQuery, kind: z.string().optional(), name: z.string().optional() });
+export const conditionQuery = z.strictObject({ ...pageQuery, kind: z.string().optional(), name: z.string().optional() });
 
 /** At most this many events are looked through for one answer. */
 const maxScanned = 50_000;

@@ -9,7 +9,8 @@ import { explainJob } from "../explain-job.js";
 import type { LoopView } from "../loop-view.js";
 import { pageOf, pageQuery } from "../page.js";
 
-const jobQuery = z.strictObject({
+/** How jobs are looked for: every filter is a field of the job by the same name. */
+export const jobQuery = z.strictObject({
   ...pageQuery,
   pool: z.string().optional(),
   connection: z.string().optional(),
@@ -36,7 +37,6 @@ interface JobAddress {
 export function registerJobRoutes(app: FastifyInstance, { store, clock, loop, jobLog }: JobDependencies): void {
   app.get("/v1/jobs", (request) => {
     const { limit, after, ...filter } = parseOrRefuse(jobQuery, request.query, "query");
-    // Every filter is a field of the job by the same name.
     const wanted = Object.entries(filter) as readonly (readonly [keyof Job, unknown])[];
     return pageOf(
       store.list("job"),

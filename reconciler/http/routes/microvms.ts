@@ -8,7 +8,8 @@ import { parseOrRefuse } from "../../model/validation.js";
 import type { Store } from "../../store/port.js";
 import { pageOf, pageQuery } from "../page.js";
 
-const microvmQuery = z.strictObject({
+/** How microVMs, and the runners that were made for them, are looked for. */
+export const microvmQuery = z.strictObject({
   ...pageQuery,
   pool: z.string().optional(),
   connection: z.string().optional(),
@@ -16,7 +17,7 @@ const microvmQuery = z.strictObject({
   phase: phaseSchema.optional(),
 });
 
-const identityQuery = z.strictObject({ ...pageQuery, connection: z.string().optional() });
+export const identityQuery = z.strictObject({ ...pageQuery, connection: z.string().optional() });
 
 /** Reads of microVMs and of the runners that were made for them. A runner's token is shown in no form. */
 export function registerMicrovmRoutes(app: FastifyInstance, { store }: { readonly store: Store }): void {

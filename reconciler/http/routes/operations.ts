@@ -9,13 +9,15 @@ import { whoAsks } from "../who-asks.js";
 /** Longer than any job may run. */
 const longestDeadlineS = 30 * 86_400;
 
-const nothingElse = z.strictObject({}).default({});
-const bodies: Readonly<Record<string, z.ZodType<{ readonly deadlineS?: number | undefined; readonly force?: boolean | undefined }>>> = {
-  drain: z
-    .strictObject({ deadlineS: z.int("must be whole seconds").nonnegative("must be 0 or more").max(longestDeadlineS).optional() })
-    .default({}),
-  forget: z.strictObject({ force: z.boolean().optional() }).default({}),
-};
+/** The bodies of the verbs that take one; none need be sent. */
+export const operationBodies = {
+  drain: z.strictObject({ deadlineS: z.int("must be whole seconds").nonnegative("must be 0 or more").max(longestDeadlineS).optional() }),
+  forget: z.strictObject({ force: z.boolean().optional() }),
+} as const;
+
+type Body = z.ZodType<{ readonly deadlineS?: number | undefined; readonly force?: boolean | undefined }>;
+const bodies: Readonly<Record<string, Body>> = operationBodies;
+const nothingElse = z.strictObject({});
 
 export interface OperationDependencies {
   readonly store: Store;
@@ -32,7 +34,7 @@ export function registerOperationRoutes(app: FastifyInstance, { store, clock, op
     for (const verb of Object.keys(verbs[kind])) {
       app.post<{ Params: { name: string } }>(`/v1/${fleetLists[kind]}/:name/${verb}`, async (request) => {
         const { name } = request.params;
-        const body = parseOrRefuse(bodies[verb] ?? nothingElse, request.body ?? undefined, verb);
+        const body = parseOrRefuse(bodies[verb] ?? nothingElse, request.body ?? {}, verb);
         await operations.tell(kind, name, verb, { ...body, by: whoAsks(request) });
         return { operations: operationsOf(store, kind, name, clock.now()) };
       });
