@@ -14,7 +14,7 @@ export interface Balancer {
   stop(): Promise<void>;
 }
 
-const askEveryMs = 250;
+const askEveryMs = 100;
 const askMs = 1_000;
 const mostTries = 3;
 

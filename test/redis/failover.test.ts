@@ -102,4 +102,18 @@ describeRedis("a master that is replaced", () => {
     expect((await b.commit({ writes: [put("changed", hint(3), lost)] })).outcome).toBe("conflict");
     expect(revisionOf(await b.commit({ writes: [put("lost")] }))).toBeGreaterThan(lost);
   });
+
+  it("is left as soon as a Sentinel tells of another, though it ended no connection", async () => {
+    const { master, sentinel } = await startPair();
+    const faults: string[] = [];
+    const store = await open(sentinel, { onFault: ({ message }) => faults.push(message) });
+    const kept = revisionOf(await store.commit({ writes: [put("kept")] }));
+    await until("the replica has it", async () => (await master.send("WAIT", "1", "1000")) === 1);
+    process.kill(master.pid(), "SIGSTOP");
+    ends.push(() => void process.kill(master.pid(), "SIGCONT"));
+    await until("the store is out of reach", () => !store.ready().current, { everyMs: 1 });
+    await isBack(store);
+    expect(faults).toEqual([expect.stringMatching(/^a Sentinel tells of another master of Redis in the place of 127\.0\.0\.1:\d+$/)]);
+    expect(revisionOf(await store.commit({ writes: [put("new")] }))).toBeGreaterThan(kept);
+  });
 });

@@ -86,7 +86,7 @@ describeRedis("a Redis that ends and comes back", () => {
   });
 
   it("frees the lease in time when its holder is gone too", async () => {
-    const redis = await startServer();
+    const redis = await startServer({ durable: true });
     const a = await open(redis);
     await a.acquireLease("a", 300);
     await redis.kill("SIGKILL");

@@ -17,6 +17,8 @@ export interface ConnectionOptions extends RedisLogin {
 /** One connection that never comes back: what was sent over it and not answered is known to be in doubt. */
 export interface Connection {
   send(...command: readonly string[]): Promise<unknown>;
+  /** Hears what is published from now on; nothing else may be sent over it afterwards. */
+  subscribe(channels: readonly string[], listener: (message: string) => void): Promise<void>;
   close(): void;
 }
 
@@ -53,6 +55,12 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
   isOpen = true;
   return {
     send: (...command) => client.sendCommand<unknown>(command),
+    subscribe: (channels, listener) =>
+      deadline(
+        connectMs,
+        `listening to Redis ${shown(endpoint)}`,
+        client.subscribe([...channels], (message) => listener(message)),
+      ),
     close() {
       isOpen = false;
       client.destroy();

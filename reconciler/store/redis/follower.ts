@@ -3,9 +3,12 @@ import { FireRunnerError } from "../../model/errors.js";
 import type { Mirror, Step } from "../mirror.js";
 import type { Batch, View } from "../port.js";
 import { type FeedEntry, readBatchText } from "./batch-text.js";
-import { type OpenSessionOptions, openSession } from "./open-session.js";
+import { findMaster } from "./find-master.js";
+import { type Begun, type OpenSessionOptions, openSession } from "./open-session.js";
 import { reconnectDelayMs } from "./reconnect-delay.js";
+import { shown } from "./redis-server.js";
 import type { Session } from "./session.js";
+import { type SentinelWatch, watchSentinels } from "./watch-sentinels.js";
 
 export interface FollowerParts extends Pick<OpenSessionOptions, "server" | "prefix" | "keyId" | "minReplicas"> {
   readonly mirror: Mirror;
@@ -45,6 +48,10 @@ export class Follower {
   private readonly running: Promise<void>;
   private isStopping = false;
   private endPause: () => void = () => {};
+  private readonly watch: SentinelWatch | undefined;
+  /** Which Sentinel has told of another master since the last try began. */
+  private told: number | undefined;
+  private giveUpTry: (error: FireRunnerError) => void = () => {};
 
   constructor(private readonly parts: FollowerParts) {
     const error = new FireRunnerError("FR-STORE", "the store in Redis was not reached yet", { retryable: true });
@@ -57,6 +64,8 @@ export class Follower {
       settle = { resolve, reject };
     });
     this.opened.catch(() => {});
+    const { server, random } = parts;
+    this.watch = server.kind === "sentinel" ? watchSentinels(server, random, (sentinel) => this.onNews(sentinel)) : undefined;
     this.running = this.keepUp(settle.resolve, settle.reject);
   }
 
@@ -90,7 +99,21 @@ export class Follower {
     this.isStopping = true;
     this.open?.end(new FireRunnerError("FR-STORE", "the store is stopped"));
     this.endPause();
-    await this.running;
+    await Promise.all([this.watch?.stop(), this.running]);
+  }
+
+  /** Another server is the master: it is gone to at once, wherever this is. */
+  private onNews(sentinel: number): void {
+    this.told = sentinel;
+    this.giveUpTry(anotherMaster("while it was connected to"));
+    this.endPause();
+    if (this.open !== undefined) void this.leaveUnlessMaster(this.open, sentinel);
+  }
+
+  /** The master before may still answer: what it takes now will be lost. */
+  private async leaveUnlessMaster(session: Session, sentinel: number): Promise<void> {
+    const master = await findMaster(this.parts.server, sentinel).catch(() => undefined);
+    if (master !== undefined && shown(master) !== session.where) session.end(anotherMaster(`in the place of ${session.where}`));
   }
 
   private async keepUp(onOpen: () => void, onRefused: (error: FireRunnerError) => void): Promise<void> {
@@ -107,21 +130,37 @@ export class Follower {
         this.lose(error);
         if (!isOpened && !error.retryable) return onRefused(error);
       }
-      await this.pause(reconnectDelayMs(failures, this.parts.random.next()));
+      if (this.told === undefined) await this.pause(reconnectDelayMs(failures, this.parts.random.next()));
     }
   }
 
   private async connect(failures: number): Promise<void> {
     const { mirror, nextCommitId, server, prefix, keyId, minReplicas } = this.parts;
     const known = { revision: mirror.revision, seq: mirror.lastSeq };
-    const options = { server, prefix, keyId, minReplicas, known, commitId: nextCommitId(), firstSentinel: failures };
-    const { session, isChanged } = await openSession(options);
+    const firstSentinel = this.told ?? failures;
+    this.told = undefined;
+    const options = { server, prefix, keyId, minReplicas, known, commitId: nextCommitId(), firstSentinel };
+    const { session, isChanged } = await this.unlessTold(openSession(options));
     this.open = session;
     if (this.isStopping) throw new FireRunnerError("FR-STORE", "the store is stopped");
     if (isChanged || session.run !== this.run) await this.readAnew(session);
     else await this.catchUp(session);
     this.isLevel = true;
     this.current = { current: true };
+  }
+
+  /** A try to reach one that is the master no more may take long, and is given up. */
+  private async unlessTold(opening: Promise<Begun>): Promise<Begun> {
+    const givenUp = new Promise<never>((_, reject) => {
+      this.giveUpTry = reject;
+    });
+    try {
+      return await Promise.race([opening, givenUp]);
+    } catch (caught) {
+      const error = FireRunnerError.from(caught, "FR-STORE", "connecting to Redis");
+      opening.then(({ session }) => session.end(error)).catch(() => {});
+      throw error;
+    }
   }
 
   private async follow(): Promise<void> {
@@ -207,3 +246,6 @@ export class Follower {
     });
   }
 }
+
+const anotherMaster = (how: string): FireRunnerError =>
+  new FireRunnerError("FR-STORE", `a Sentinel tells of another master of Redis ${how}`, { retryable: true });

@@ -61,8 +61,12 @@ export async function openSession(options: OpenSessionOptions): Promise<Begun> {
     return connection;
   };
   try {
-    const [commands, feed] = [await open(), await open()];
-    const replicas = minReplicas === 0 ? undefined : { connection: await open(), atLeast: minReplicas };
+    // While this lasts webhooks are refused: what can be done at once is.
+    const opening = [open(), open(), minReplicas === 0 ? undefined : open()] as const;
+    // When one fails, the others are to be closed, and for that to have been opened.
+    await Promise.allSettled(opening);
+    const [commands, feed, third] = await Promise.all(opening);
+    const replicas = third === undefined ? undefined : { connection: third, atLeast: minReplicas };
     const asked = Promise.all(opened.map((connection) => connection.send("INFO", ...infoSections)));
     const infos = await deadline(infoMs, `asking Redis ${where} what it is`, asked);
     const [run = "", ...others] = infos.map((info) => checkServer(String(info), where));
@@ -83,8 +87,11 @@ async function begin(session: Session, commands: Connection, options: OpenSessio
   const { prefix, keyId, known, commitId } = options;
   const [answer] = await session.call("beginning a session", async () => {
     const scripts = [beginScript, commitScript, claimScript, releaseScript, leaveNoteScript, notesScript];
-    await Promise.all(scripts.map(({ text }) => commands.send("SCRIPT", "LOAD", text)));
-    return session.script(beginScript, session.run, commitId, keyId, String(known.revision), String(known.seq));
+    const loaded = scripts.map(({ text }) => commands.send("SCRIPT", "LOAD", text));
+    // Redis takes them in their order: the first is there when it is asked for.
+    const begun = session.script(beginScript, session.run, commitId, keyId, String(known.revision), String(known.seq));
+    await Promise.all([begun, ...loaded]);
+    return begun;
   });
   const store = `the store "${prefix}" in Redis ${where}`;
   if (answer === "newer") throw new FireRunnerError("FR-STORE-NEWER", `${store} was written by a newer FireRunner: upgrade this one`);

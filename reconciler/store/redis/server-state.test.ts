@@ -35,6 +35,6 @@ describe("a Redis server", () => {
 });
 
 it("tries to connect come later and later, up to a bound, and spread", () => {
-  expect([0, 1, 2, 5, 6, 1_000].map((failures) => reconnectDelayMs(failures, 1))).toEqual([50, 100, 200, 500, 500, 500]);
-  expect(reconnectDelayMs(3, 0)).toBe(200);
+  expect([0, 1, 2, 5, 6, 1_000].map((failures) => reconnectDelayMs(failures, 1))).toEqual([50, 100, 200, 250, 250, 250]);
+  expect(reconnectDelayMs(3, 0)).toBe(125);
 });

@@ -50,6 +50,11 @@ export class Session {
     return this.parts.run;
   }
 
+  /** `HOST:PORT` of the server. */
+  get where(): string {
+    return this.parts.where;
+  }
+
   /** Ends it; the connections are closed and every call under way rejects with `error`. */
   end(error: FireRunnerError): void {
     if (this.endedBy !== undefined) return;
