@@ -10,6 +10,7 @@ import type { Microvm } from "../model/microvm.js";
 import type { Pool, Size } from "../model/pool.js";
 import type { AdminClient } from "./admin-client.js";
 import type { ShownJob } from "./find-job.js";
+import { eventMessage } from "./output/event-message.js";
 import type { Cell } from "./output/table.js";
 import { duration, timestamp } from "./output/times.js";
 import type { Colour } from "./terminal.js";
@@ -211,7 +212,7 @@ const events: ShownKind<Event> = {
     { title: "AT", cell: ({ at }) => timestamp(at) },
     { title: "TYPE", cell: ({ type }) => type },
     { title: "SUBJECT", cell: ({ subject }) => `${subject.kind}/${subject.name}` },
-    { title: "MESSAGE", cell: ({ message }) => message },
+    { title: "MESSAGE", cell: eventMessage },
     { title: "SEQ", wide: true, cell: ({ seq }) => String(seq) },
     { title: "TRACE", wide: true, cell: ({ traceId }) => traceId ?? none },
   ],

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parse, stringify } from "yaml";
+import { lastWords } from "../guest/last-words.js";
 import { oneOfEach } from "../http/listeners.fixture.js";
 import { until } from "../model/until.fixture.js";
 import { type CliWorld, run, startCliWorld } from "./cli-world.fixture.js";
@@ -78,6 +79,9 @@ describe("the command line itself", () => {
     ["a word too many", ["logs", "1", "2"], 'unexpected "2"'],
     ["an unknown kind", ["get", "nodes"], '"nodes" is refused: must be one of hosts, images'],
     ["an unknown form", ["get", "jobs", "-o", "xml"], "Expected one of: table, wide, json, yaml"],
+    ["two logs at once", ["logs", "vm-1", "--guest", "--console"], "--guest and --console exclude each other"],
+    ["following what is over", ["logs", "vm-1", "--guest", "--follow"], "--follow and --tail go with --console"],
+    ["a tail that is no number", ["logs", "vm-1", "--console", "--tail", "all"], '--tail: "all" is refused'],
     ["a job that is none", ["logs", "x y"], '"x y" is refused: a job is CONNECTION/PROJECT/JOB or its id'],
   ])("%s ends with 2 and one line", async (_name, args, message) => {
     const { code, out, err } = await world.run(args);
@@ -283,6 +287,19 @@ describe("what the service has learned of its forge", () => {
     expect(byKey).toEqual({ code: 0, out: "log of build\nlast line\n", err: "" });
     expect(await world.run(["logs", "102"])).toEqual(byKey);
     expect(await world.run(["logs", "999"])).toMatchObject({ code: 1, err: "error FR-NOT-FOUND: job 999 is not known here\n" });
+  });
+
+  it("logs --guest prints what a microVM's guest said at its end, of which tables show the last line", async () => {
+    const said = lastWords("vm-last", "--- runner\nit begins\nit ended with 1", 1_000, "0".repeat(32));
+    await world.service.store.commit({ writes: [], events: said === undefined ? [] : [said] });
+    expect(await world.run(["logs", "--guest", "vm-last"])).toEqual({ code: 0, out: "--- runner\nit begins\nit ended with 1\n", err: "" });
+    expect((await world.run(["get", "events"])).out).toMatch(/its guest said at the end: it ended with 1$/m);
+    expect((await world.run(["logs", "--guest", "vm-other"])).err).toContain('"vm-other" has sent no log: only one that fails does');
+  });
+
+  it("logs --console says that nothing is known of a microVM that is gone", async () => {
+    const { code, err } = await world.run(["logs", "--console", "vm-gone"], { env: { ...world.env, XDG_STATE_HOME: world.directory } });
+    expect({ code, err }).toMatchObject({ code: 1, err: expect.stringContaining('no microVM is called "vm-gone" (any more)') });
   });
 
   it("no secret is in anything that was shown", async () => {

@@ -8,6 +8,7 @@ import { clientArgs, clientSettings } from "../client-settings.js";
 import type { ShownJob } from "../find-job.js";
 import { jobStory } from "../job-story.js";
 import { kindOf, type ShownKind } from "../kinds.js";
+import { eventMessage } from "../output/event-message.js";
 import { structured } from "../output/render.js";
 import { clean, table } from "../output/table.js";
 import { timestamp } from "../output/times.js";
@@ -105,7 +106,7 @@ function conditionTable(conditions: readonly Condition[], style: Terminal["style
 function eventTable(events: readonly Event[], style: Terminal["style"]): string {
   return table(
     ["AT", "TYPE", "SUBJECT", "MESSAGE"],
-    events.map(({ at, type, subject, message }) => [timestamp(at), type, `${subject.kind}/${subject.name}`, message]),
+    events.map((event) => [timestamp(event.at), event.type, `${event.subject.kind}/${event.subject.name}`, eventMessage(event)]),
     style,
   );
 }

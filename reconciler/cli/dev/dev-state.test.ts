@@ -11,7 +11,7 @@ beforeEach(() => {
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
 const address = { url: "http://127.0.0.1:1", token: "t" };
-const state = (pid: number) => ({ pid, gitlab: address, webhook: { url: "http://127.0.0.1:2", secret: "s" }, admin: address });
+const state = (pid: number) => ({ pid, gitlab: address, webhook: { url: "http://127.0.0.1:2", secret: "s" }, admin: address, hosts: [] });
 
 it("a world that runs is found by its file, which only its owner may read", () => {
   writeDevState(directory, state(process.ppid));

@@ -10,6 +10,8 @@ const devStateSchema = z.object({
   gitlab: z.object({ url: z.string(), token: z.string() }),
   webhook: z.object({ url: z.string(), secret: z.string() }),
   admin: z.object({ url: z.string(), token: z.string() }),
+  /** Its hosts as the service knows them, and where consoles lie: of a microVM by `{uid}`, of one that is gone by `{name}`. */
+  hosts: z.array(z.object({ endpoint: z.string(), console: z.string(), keptConsole: z.string() })),
 });
 export type DevState = z.output<typeof devStateSchema>;
 
@@ -50,9 +52,15 @@ export function removeDevState(directory: string): void {
 
 /** The world that runs in the directory; `FR-CONFIG` says how to start one when there is none. */
 export function findDevState(directory: string): DevState {
-  const state = readState(directory);
-  if (state !== undefined && isAlive(state.pid)) return state;
+  const state = runningDevState(directory);
+  if (state !== undefined) return state;
   throw new FireRunnerError("FR-CONFIG", `no development world runs in ${directory}; start one with \`firerunner dev\``);
+}
+
+/** The world that runs in the directory; undefined when there is none. */
+export function runningDevState(directory: string): DevState | undefined {
+  const state = readState(directory);
+  return state !== undefined && isAlive(state.pid) ? state : undefined;
 }
 
 function readState(directory: string): DevState | undefined {

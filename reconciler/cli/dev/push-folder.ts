@@ -22,7 +22,7 @@ export interface Pushed {
  * Pushes a folder as it is now, uncommitted files included and ignored ones not, as branch `main` of the project
  * `root/<name of the folder>`, and waits for its pipeline. The folder's own repository, if it is one, is not touched.
  */
-export async function pushFolder(folder: string, gitlab: GitLabClient, state: DevState): Promise<Pushed> {
+export async function pushFolder(folder: string, gitlab: GitLabClient, state: Omit<DevState, "hosts">): Promise<Pushed> {
   const root = resolve(folder);
   if (!existsSync(join(root, ".gitlab-ci.yml"))) {
     throw new FireRunnerError("FR-INVALID", `PATH: "${folder}" is refused: it must be a folder with a .gitlab-ci.yml`);

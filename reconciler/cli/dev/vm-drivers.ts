@@ -2,8 +2,8 @@ import { existsSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { systemRandom } from "../../control/random.js";
 import type { VmDriver } from "../../embedded/host/driver.js";
-import { createProcessDriver, processNotice } from "../../embedded/host/process-driver.js";
-import { createQemuDriver, qemuNotice } from "../../embedded/host/qemu-driver.js";
+import { createProcessDriver, processConsole, processNotice } from "../../embedded/host/process-driver.js";
+import { createQemuDriver, qemuConsole, qemuNotice } from "../../embedded/host/qemu-driver.js";
 import { ImageStore, imagesDirectory } from "../../images/image-store.js";
 import type { ImageInput } from "../../model/image.js";
 import { UsageError } from "../usage-error.js";
@@ -25,6 +25,8 @@ export interface VmDrivers {
   readonly notice: string;
   /** A driver for one host, in a directory of its own. */
   create(directory: string): VmDriver;
+  /** Where consoles lie of a host in such a directory, with `{uid}` for the microVM's id there. */
+  consoleOf(directory: string): string;
   /** What the fleet is to declare as its image. */
   readonly image: Pick<ImageInput, "kernel" | "rootfs" | "bootstrap">;
   /** The loopback address at which guests find this machine. */
@@ -56,6 +58,7 @@ export function qemuDrivers({ kernel, rootfs, bootstrap = "agent", store, cache,
     kind: "qemu",
     notice: qemuNotice,
     create,
+    consoleOf: qemuConsole,
     image: { kernel: { image: kernel, cmdline: { "firerunner.loopback": address, quiet: "" } }, rootfs: { image: rootfs }, bootstrap },
     address,
   };
@@ -67,6 +70,7 @@ function processDrivers(): VmDrivers {
     kind: "process",
     notice: processNotice,
     create: (directory) => createProcessDriver({ directory, random: systemRandom }),
+    consoleOf: processConsole,
     // Nothing is booted; the names only show where real ones stand.
     image: { kernel: { image: "registry.example/kernel:6.1" }, rootfs: { image: "registry.example/shell:1" } },
     address: "127.0.0.1",

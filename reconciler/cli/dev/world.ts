@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { systemRandom } from "../../control/random.js";
 import { type EmbeddedGitLab, startEmbeddedGitLab } from "../../embedded/gitlab/start.js";
+import { keptConsoles } from "../../embedded/host/console-file.js";
 import type { EmbeddedHost } from "../../embedded/host/start-embedded-host.js";
 import { type RunningService, startService } from "../../main.js";
 import { systemClock } from "../../model/clock.js";
@@ -53,11 +54,15 @@ export async function startDevWorld(given: DevWorldOptions): Promise<DevWorld> {
   };
   try {
     const hosts: EmbeddedHost[] = [];
+    const consoles: DevState["hosts"] = [];
     for (let n = 1; n <= hostCount; n += 1) {
-      const driver = drivers.create(join(directory, `host-${n}`));
+      const home = join(directory, `host-${n}`);
+      const driver = drivers.create(home);
       const options = { listen: loopback, driver, clock: systemClock, random: systemRandom, ...(onFault === undefined ? {} : { onFault }) };
       const host = await startFaultyHost(options, faults, n);
       hosts.push(host);
+      const keptConsole = join(keptConsoles(home), "{name}.log");
+      consoles.push({ endpoint: host.address, console: drivers.consoleOf(home), keptConsole });
       stops.push(() => host.stop());
     }
     const gitlab = await startEmbeddedGitLab({
@@ -75,6 +80,7 @@ export async function startDevWorld(given: DevWorldOptions): Promise<DevWorld> {
       gitlab: { url: gitlab.url, token: gitlab.token },
       webhook: { url: `${service.urls.public}/webhooks/gitlab/embedded`, secret },
       admin: { url: service.urls.admin, token: service.adminToken },
+      hosts: consoles,
     };
     writeDevState(directory, state);
     const client = createGitLabClient(state.gitlab);

@@ -44,7 +44,7 @@ it("an interface for user networking gets the network that the guest is told", (
   const [eth0, eth1] = recorded["network-interfaces"];
   if (eth0 === undefined || eth1 === undefined) throw new Error("the recording has two interfaces");
   const config = { ...recorded, "network-interfaces": [eth0, { ...eth1, host_dev_name: "user" }] };
-  const args = qemuArguments({ config, accelerator: "kvm", formats: new Map(), beganAt: 0 });
+  const args = qemuArguments({ config, accelerator: "kvm", formats: new Map() });
   expect(args).toContain("user,id=eth1,net=10.9.0.0/24,host=10.9.0.1,dns=10.9.0.254,ipv6=off");
   expect(args.join(" ")).toContain("-accel kvm ");
   expect(args.join(" ")).not.toContain("guestfwd");

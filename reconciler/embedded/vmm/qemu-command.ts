@@ -10,7 +10,7 @@ export interface QemuOptions {
   /** The command that answers one request to the metadata service on its standard input; without one there is none. */
   readonly metadataCommand?: readonly string[];
   /** When this monitor began, in milliseconds since the epoch: the guest hands it on with the stages of its boot. */
-  readonly beganAt: number;
+  readonly beganAt?: number;
 }
 
 /** Where guests of Firecracker find their metadata service, and the network that reaches no further than it. */
@@ -38,8 +38,8 @@ export function qemuArguments(options: QemuOptions): readonly string[] {
 /** What Firecracker adds itself, and the one way to reset that QEMU's microvm has: the keyboard controller is not there. */
 function bootArguments({ config: { "boot-source": source, drives }, beganAt }: QemuOptions): string {
   const isReadOnly = drives.some((drive) => drive.is_root_device && drive.is_read_only);
-  const began = `firerunner.monitor-began=${beganAt}`;
-  return [source.boot_args, "root=/dev/vda", isReadOnly ? "ro" : "rw", "reboot=t", began].join(" ").trim();
+  const began = beganAt === undefined ? [] : [`firerunner.monitor-began=${beganAt}`];
+  return [source.boot_args, "root=/dev/vda", isReadOnly ? "ro" : "rw", "reboot=t", ...began].join(" ").trim();
 }
 
 function driveArguments(drive: VmmConfig["drives"][number], format: "raw" | "qcow2"): readonly string[] {
