@@ -1,5 +1,6 @@
 import { chmod, copyFile, mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { jobUserCommands } from "./job-user.js";
 import { placeAgent, placeInit, placeSystemd } from "./place-guest-files.js";
 import { recipe } from "./recipes.js";
 import { runTool } from "./run-tool.js";
@@ -28,7 +29,7 @@ const recipes: Readonly<Record<RootfsFlavour, RootfsRecipe>> = {
       await placeAgent(root);
       await placeInit(root);
     },
-    finish: [": >etc/resolv.conf"],
+    finish: [": >etc/resolv.conf", ...jobUserCommands],
   },
   docker: {
     lists: ["shell", "docker"],
@@ -37,7 +38,7 @@ const recipes: Readonly<Record<RootfsFlavour, RootfsRecipe>> = {
       await placeInit(root);
       await placeSystemd(root);
     },
-    finish: [": >etc/resolv.conf"],
+    finish: [": >etc/resolv.conf", ...jobUserCommands, "chroot . usermod --append --groups docker job"],
   },
   // As somebody else would make it: addresses, names and the agent come by cloud-init.
   "cloud-init": {
