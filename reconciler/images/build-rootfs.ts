@@ -57,6 +57,8 @@ export interface RootfsBuildOptions {
   /** Without it the image carries the embedded runner. */
   readonly gitlabRunner?: GitLabRunnerSource;
   readonly say: (line: string) => void;
+  /** Ends the build. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** A built root file system, as one layer. */
@@ -78,9 +80,12 @@ const emptied = [
   "printf '127.0.0.1 localhost\\n::1 localhost ip6-localhost\\n' >etc/hosts",
 ];
 
+/** What is mounted for the packages' own scripts, and each process of theirs, ends with the build, however that ends. */
+const confined = ["--mount", "--pid", "--fork", "--kill-child", "--mount-proc"];
+
 /** Builds a root file system from Debian's packages and the files of `images/`, without a daemon and without network beyond the mirror. */
 export async function buildRootfs(options: RootfsBuildOptions): Promise<BuiltRootfs> {
-  const { flavour, work, mirror, say } = options;
+  const { flavour, work, mirror, say, signal } = options;
   const root = join(work, "files");
   const { lists, place, finish } = recipes[flavour];
   await rm(root, { recursive: true, force: true });
@@ -96,6 +101,8 @@ export async function buildRootfs(options: RootfsBuildOptions): Promise<BuiltRoo
     `sync-in '${root}' /`,
   ];
   const args = [
+    ...confined,
+    "mmdebstrap",
     "--quiet",
     "--variant=minbase",
     "--format=tar",
@@ -106,7 +113,7 @@ export async function buildRootfs(options: RootfsBuildOptions): Promise<BuiltRoo
     layer,
     ...(mirror === undefined ? [] : [mirror]),
   ];
-  await runTool("mmdebstrap", args, { env: { SOURCE_DATE_EPOCH: String(sourceDate()) }, limitMs });
+  await runTool("unshare", args, { env: { SOURCE_DATE_EPOCH: String(sourceDate()), TMPDIR: work }, limitMs, signal });
   const installed = readDpkgStatus(await readFile(status, "utf8"));
   return { layer, runner, packages: installed };
 }

@@ -1,12 +1,13 @@
 import { defineCommand } from "citty";
 import { buildImage, imageName, imageNames } from "../../images/build-image.js";
 import { checkImages } from "../../images/check-image.js";
-import { ImageStore, imagesDirectory, type StoredImage } from "../../images/image-store.js";
-import { pushImage } from "../../images/push-image.js";
+import { architectures, ImageStore, imagesDirectory, type StoredImage } from "../../images/image-store.js";
+import { pushImage, pushIndex } from "../../images/push-image.js";
 import { FireRunnerError } from "../../model/errors.js";
 import { outputArg, structured } from "../output/render.js";
 import { table } from "../output/table.js";
 import type { Terminal } from "../terminal.js";
+import { untilAsked } from "../until-asked.js";
 import { UsageError } from "../usage-error.js";
 import { readVersion } from "../version.js";
 
@@ -42,20 +43,36 @@ const buildCommand = (terminal: Terminal) =>
         description: "gitlab-runner's binary; without it the embedded runner is put in",
       },
       "gitlab-runner-sha256": { type: "string", valueHint: "hex", description: "What it must be" },
+      arch: {
+        type: "string",
+        default: "amd64",
+        valueHint: "arch",
+        description: "A kernel's architecture: amd64 or arm64 (cross-compiled)",
+      },
       "kernel-source": { type: "string", valueHint: "path", description: "A kernel's sources, as linux-source-6.1.tar.xz of Debian" },
       ...storeArg,
     },
     async run({ args }) {
       const { "gitlab-runner": from, "gitlab-runner-sha256": sha256, "kernel-source": kernelSource } = args;
       if ((from === undefined) !== (sha256 === undefined)) throw new UsageError("--gitlab-runner and --gitlab-runner-sha256 go together");
+      const arch = architectures.find((each) => each === args.arch);
+      if (arch === undefined) throw new UsageError(`--arch: "${args.arch}" is refused: must be ${architectures.join(" or ")}`);
+      const { signal } = untilAsked();
       const image = await buildImage(imageName(args.name), {
         store: storeOf(args.dir, terminal),
         version: readVersion(),
         say: (line) => terminal.complain(line),
+        signal,
+        arch,
         ...(args.mirror === undefined ? {} : { mirror: args.mirror }),
         ...(kernelSource === undefined ? {} : { kernelSource }),
         ...(from === undefined || sha256 === undefined ? {} : { gitlabRunner: { from, sha256 } }),
+      }).catch((caught: unknown) => {
+        if (!signal.aborted) throw caught;
+        terminal.complain("the build was ended; nothing of it is left");
+        process.exitCode = 130;
       });
+      if (image === undefined) return;
       terminal.print(`${image.name} ${image.digest} ${megabytes(image)}`);
     },
   });
@@ -66,10 +83,12 @@ const pushCommand = (terminal: Terminal) =>
     args: {
       ...nameArg,
       reference: { type: "positional", required: true, description: "Where to, such as registry.example/firerunner/shell:1" },
+      index: { type: "boolean", default: false, description: "Push an index of all architectures that it was built for" },
       ...storeArg,
     },
     async run({ args }) {
-      terminal.print(await pushImage(storeOf(args.dir, terminal), args.name, args.reference));
+      const push = args.index ? pushIndex : pushImage;
+      terminal.print(await push(storeOf(args.dir, terminal), args.name, args.reference));
     },
   });
 
