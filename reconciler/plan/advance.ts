@@ -123,7 +123,8 @@ function awaitClaim(draft: Draft, vm: Microvm): void {
   const bootTimeoutMs = (draft.pools.get(vm.pool)?.spec.bootTimeoutS ?? 120) * 1000;
   const since = Math.max(vm.createSentAt, draft.snapshot.listeningSince);
   if (!draft.reached(since + bootTimeoutMs)) return;
-  retire(draft, vm, { code: "FR-VM-BOOT-TIMEOUT", message: `no claim within ${bootTimeoutMs / 1000} s` });
+  const why = `its guest did not get so far, and only its console tells why (firerunner logs --console ${vm.name})`;
+  retire(draft, vm, { code: "FR-VM-BOOT-TIMEOUT", message: `no claim within ${bootTimeoutMs / 1000} s: ${why}` });
 }
 
 function claim(draft: Draft, vm: Microvm, report: GuestReport): Microvm {
@@ -168,7 +169,8 @@ function followDone(draft: Draft, vm: Microvm, done: NonNullable<GuestReport["do
   // The guest itself said that nothing runs on it any more. Only a forge that was read since contradicts it.
   const polledAt = draft.connections.get(vm.connection)?.polledAt;
   const contradicted = polledAt !== undefined && polledAt > done.at;
-  const message = "its runner ended while the forge says that its job runs";
+  const why = done.why === undefined ? "" : `: ${done.why}`;
+  const message = `its runner ended while the forge says that its job runs${why}`;
   retire(draft, { ...vm, jobDeadlineAt: draft.now }, contradicted ? { code: "FR-GUEST-LOST", message } : undefined);
 }
 
