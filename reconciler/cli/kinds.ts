@@ -1,5 +1,4 @@
 import type { HostStatus } from "../http/host-status.js";
-import type { ShownReplica } from "../http/routes/replicas.js";
 import type { Connection } from "../model/connection.js";
 import type { Declared } from "../model/declared.js";
 import type { Event } from "../model/event.js";
@@ -8,6 +7,7 @@ import type { Host } from "../model/host.js";
 import type { Image } from "../model/image.js";
 import type { Microvm } from "../model/microvm.js";
 import type { Pool, Size } from "../model/pool.js";
+import type { Replica } from "../model/replica.js";
 import type { AdminClient } from "./admin-client.js";
 import type { ShownJob } from "./find-job.js";
 import { eventMessage } from "./output/event-message.js";
@@ -218,7 +218,7 @@ const events: ShownKind<Event> = {
   ],
 };
 
-const replicas: ShownKind<ShownReplica> = {
+const replicas: ShownKind<Replica> = {
   name: "replica",
   path: "/v1/replicas",
   columns: [

@@ -2,6 +2,7 @@ import type { FastifyInstance } from "fastify";
 import type { Clock } from "../model/clock.js";
 import type { Connection } from "../model/connection.js";
 import { FireRunnerError } from "../model/errors.js";
+import type { Replica } from "../model/replica.js";
 import type { Listener } from "../model/service.js";
 import type { Store } from "../store/port.js";
 import type { Logger } from "../telemetry/logger.js";
@@ -24,7 +25,7 @@ import { registerMicrovmRoutes } from "./routes/microvms.js";
 import { registerOpenApiRoute } from "./routes/openapi.js";
 import { registerOperationRoutes } from "./routes/operations.js";
 import { registerPlanRoutes } from "./routes/plan.js";
-import { registerReplicaRoutes, type ShownReplica } from "./routes/replicas.js";
+import { registerReplicaRoutes } from "./routes/replicas.js";
 import { sameSecret } from "./same-secret.js";
 
 export interface AdminListenerOptions {
@@ -43,7 +44,7 @@ export interface AdminListenerOptions {
   /** The log of a job as its forge has it now; undefined when it has none. */
   readonly jobLog: (connection: Connection, projectId: number, jobId: number) => Promise<string | undefined>;
   /** The processes on this store, this one included. */
-  readonly replicas: () => readonly ShownReplica[];
+  readonly replicas: () => readonly Replica[];
   /** The way to the one that leads; nobody is asked in this one's place when left out. */
   readonly relay?: LeaderRelay;
   /** Writes a copy of the store into a new file and tells its path; undefined where the store is not in a file of its own. */

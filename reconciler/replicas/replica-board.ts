@@ -1,23 +1,7 @@
 import type { Clock } from "../model/clock.js";
+import type { Replica } from "../model/replica.js";
 import type { Store } from "../store/port.js";
 import { createNoteBook, type ReplicaNote } from "./replica-note.js";
-
-/** A process on this store, as it told of itself last. */
-export interface Replica {
-  readonly name: string;
-  /** Whether it is this one. */
-  readonly isThis: boolean;
-  readonly adminUrl: string;
-  readonly version: string;
-  readonly startedAt: number;
-  /** The epoch under which it leads; left out where it stands by. */
-  readonly epoch?: string;
-  readonly revision: number;
-  /** How many revisions of the store it has yet to see, compared with the one that has seen most. */
-  readonly behind: number;
-  /** When this process read its newest note. */
-  readonly toldAt: number;
-}
 
 /** What this process tells of itself. */
 export interface OwnNews {

@@ -8,12 +8,12 @@ import { timestampSchema } from "../../model/fields.js";
 import { operationSchema } from "../../model/front-door.js";
 import { hostImagesSchema } from "../../model/host-images.js";
 import { jobStatusSchema } from "../../model/job.js";
+import type { Replica } from "../../model/replica.js";
 import type { JobExplanation } from "../explain-job.js";
 import type { HostStatus } from "../host-status.js";
 import type { PlannedChange, PlanView } from "../plan-view.js";
 import type { ConnectionStatus } from "../routes/connections.js";
 import type { Readiness } from "../routes/health.js";
-import type { ShownReplica } from "../routes/replicas.js";
 import type { Leftover, SweepView } from "../sweep-view.js";
 
 /**
@@ -51,7 +51,7 @@ export const replicaView = z.strictObject({
   revision: count,
   behind: count,
   toldAt: timestampSchema,
-}) satisfies z.ZodType<ShownReplica>;
+}) satisfies z.ZodType<Replica>;
 
 export const hostStatusView = z.strictObject({
   name: text,
