@@ -22,7 +22,7 @@ beforeEach(() => {
   metrics = createMetrics();
   const kept = keptLog();
   lines = kept.lines;
-  observer = createLoopObserver({ store, logger: kept.logger, metrics });
+  observer = createLoopObserver({ store, logger: kept.logger, metrics, clock: { now: () => 1_700_000_000_500 } });
   logEvents(store, kept.logger);
 });
 
@@ -32,10 +32,18 @@ describe("the loop's observer", () => {
     observer.leads("3-ab");
     observer.effect(listHost, "ok", 1);
     expect(observer.lastAnswer("host/rack-1")).toEqual({ ok: true });
-    expect(await metrics.read()).toMatch(/^firerunner_leader 1$[\s\S]*^firerunner_leaderships_total 1$/m);
+    const told = (await metrics.read()).split("\n").filter((line) => line.startsWith("firerunner_leader"));
+    expect(told).toEqual([
+      "firerunner_leader 1",
+      "firerunner_leader_epoch 3",
+      "firerunner_leader_since_timestamp_seconds 1700000000.5",
+      "firerunner_leaderships_total 1",
+    ]);
     observer.leads(undefined);
     expect(observer.lastAnswer("host/rack-1")).toBeUndefined();
-    expect(await metrics.read()).toMatch(/^firerunner_leader 0$/m);
+    const after = await metrics.read();
+    for (const name of ["leader", "leader_epoch", "leader_since_timestamp_seconds"])
+      expect(after).toMatch(new RegExp(`^firerunner_${name} 0$`, "m"));
     expect(
       log()
         .filter(({ level }) => level === "info")

@@ -1,5 +1,6 @@
 import type { LoopObserver } from "./control/ports.js";
 import type { LastAnswer } from "./http/loop-view.js";
+import type { Clock } from "./model/clock.js";
 import type { ErrorCode } from "./model/errors.js";
 import { jobKey } from "./model/job.js";
 import { type Effect, effectLane } from "./plan/effect.js";
@@ -11,6 +12,7 @@ export interface ObserverOptions {
   readonly store: Pick<Store, "get">;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  readonly clock: Pick<Clock, "now">;
 }
 
 /** An observer that also remembers, by lane (`host/<name>`, `connection/<name>`), how the last call there went. */
@@ -29,7 +31,7 @@ const outages: ReadonlySet<ErrorCode> = new Set([
 ]);
 
 /** Turns the loop's work into log lines and metrics. Lines about a job or its microVM carry its trace id. */
-export function createLoopObserver({ store, logger, metrics }: ObserverOptions): WatchfulObserver {
+export function createLoopObserver({ store, logger, metrics, clock }: ObserverOptions): WatchfulObserver {
   const answers = new Map<string, LastAnswer>();
   const failing = new Map<string, ErrorCode>();
 
@@ -67,7 +69,7 @@ export function createLoopObserver({ store, logger, metrics }: ObserverOptions):
       logger.error({ code: error.code, error }, `the loop failed and begins again: ${error.message}`);
     },
     leads(epoch) {
-      metrics.leads(epoch !== undefined);
+      metrics.leads(epoch === undefined ? undefined : { epoch, since: clock.now() });
       // What was learnt while leading gets old from here on.
       if (epoch === undefined) for (const known of [answers, failing]) known.clear();
       logger.info(

@@ -133,7 +133,7 @@ async function build({ service, clock, random, logger, shutdown, resolveSecret }
     logger.warn({ guestUrl }, "guest.url is not set: guests are sent to this machine's loopback address, where only guests on it arrive");
   }
 
-  const observer = createLoopObserver({ store, logger, metrics });
+  const observer = createLoopObserver({ store, logger, metrics, clock });
   // The admin API answers before the loop begins: until then, and after it, nobody leads.
   let reconciler: Reconciler | undefined;
   let adminUrl = listeners.admin.url ?? "";
