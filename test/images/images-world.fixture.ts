@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { describe, inject } from "vitest";
 import { createGitLabClient, type GitLabClient, isOver, type PipelineJob } from "../../reconciler/cli/dev/gitlab-client.js";
 import { type Pushed, pushFolder } from "../../reconciler/cli/dev/push-folder.js";
-import { qemuDrivers } from "../../reconciler/cli/dev/vm-drivers.js";
+import { type MachineImages, qemuDrivers, type VmDrivers } from "../../reconciler/cli/dev/vm-drivers.js";
 import { type DevWorld, startDevWorld } from "../../reconciler/cli/dev/world.js";
 import { ImageStore } from "../../reconciler/images/image-store.js";
 import type { FireRunnerError } from "../../reconciler/model/errors.js";
@@ -45,6 +45,12 @@ export interface ImagesWorldOptions {
   /** How the agent gets into the guest; it is in the image when left out. */
   readonly bootstrap?: "agent" | "cloud-init";
   readonly pool?: Partial<PoolInput>;
+  /** Where images lie that were built; the shared store when left out. */
+  readonly store?: ImageStore;
+  /** Further arguments of the kernel. */
+  readonly cmdline?: Readonly<Record<string, string>>;
+  /** What boots them; QEMU with user networking when left out. */
+  readonly drivers?: (images: MachineImages) => VmDrivers;
 }
 
 /** What the service wrote of an event. */
@@ -58,22 +64,25 @@ export interface ToldEvent {
 /** Translated code is slow, and slower beside other tests. */
 const jobsDeadlineMs = 600_000;
 
-export async function startImagesWorld({ kernel, rootfs, bootstrap = "agent", pool }: ImagesWorldOptions): Promise<ImagesWorld> {
+export async function startImagesWorld(options: ImagesWorldOptions): Promise<ImagesWorld> {
+  const { kernel, rootfs, bootstrap = "agent", pool, store = sharedStore(), cmdline = {}, drivers: driversOf = qemuDrivers } = options;
   const directory = realpathSync(mkdtempSync(join(tmpdir(), "firerunner-images-")));
   const before = machineState(directory);
   const log: string[] = [];
   const faults: FireRunnerError[] = [];
-  const drivers = qemuDrivers({
+  const usual = driversOf({
     kernel,
     rootfs,
     bootstrap,
-    store: sharedStore(),
+    store,
     cache: join(directory, "pulled"),
     env: { FIRERUNNER_ACCELERATOR: process.env.FIRERUNNER_ACCELERATOR ?? "tcg" },
   });
+  const { image } = usual;
+  const drivers = { ...usual, image: { ...image, kernel: { ...image.kernel, cmdline: { ...image.kernel.cmdline, ...cmdline } } } };
   const consoles = () =>
     readdirSync(directory, { recursive: true, encoding: "utf8" })
-      .filter((path) => path.endsWith("console.log"))
+      .filter((path) => /console\.log$|-consoles\/.*\.log$/.test(path))
       .map((path) => `== ${path}\n${readFileSync(join(directory, path), "utf8").split("\n").slice(-60).join("\n")}`);
   const lastWords = () => [...faults.map(String), ...log.slice(-40), ...consoles()].join("\n");
   try {
