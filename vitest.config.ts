@@ -20,7 +20,7 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["{proto,provider,reconciler,testing,images,scripts}/**/*.test.ts"],
-          testTimeout: 20_000,
+          testTimeout: 60_000,
           // Alone on a machine of two cores one worker would leave one of them idle.
           maxWorkers: availableParallelism(),
         },
@@ -58,6 +58,16 @@ export default defineConfig({
       },
       { test: { ...images, name: "images", include: ["test/images/**/*.test.ts"], exclude: ["**/*.long.test.ts"] } },
       { test: { ...images, name: "images-long", include: ["test/images/**/*.long.test.ts"] } },
+      {
+        test: {
+          name: "flintlockd",
+          include: ["test/flintlockd/**/*.test.ts"],
+          globalSetup: ["test/flintlockd/global-setup.ts"],
+          testTimeout: 900_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
       {
         test: {
           name: "long",

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { scopeSchema } from "./connection.js";
 import { nameSchema, tagSchema, timestampSchema } from "./fields.js";
 
 /**
@@ -16,6 +17,8 @@ export const identitySchema = z.strictObject({
   runUntagged: z.boolean(),
   /** Takes jobs of protected refs only. */
   protectedOnly: z.boolean().optional(),
+  /** What of the forge it serves: its connection's scope when it was decided on. Of one that was found it is not known. */
+  scope: scopeSchema.optional(),
   maxJobTimeoutS: z.int().positive(),
   state: z.enum(identityStates),
   /** How often the forge was asked to make it: after the first time the forge is searched for the description before another. */

@@ -158,8 +158,8 @@ function identityOf(vm: Microvm, runner: string, n: number, at: number): Identit
 function asDeclared(identity: Identity, vm: Microvm, pools: Snapshot["pools"], connection: Connection): Identity {
   const pool = pools.find(({ spec }) => spec.name === vm.pool)?.spec;
   if (pool === undefined) return identity;
-  const { tags, runUntagged, protectedOnly } = classTraits(pool, vm.sizeName, connection);
-  return { ...identity, tags: [...tags], runUntagged, ...(protectedOnly ? { protectedOnly } : {}) };
+  const { tags, runUntagged, protectedOnly, scope } = classTraits(pool, vm.sizeName, connection);
+  return { ...identity, tags: [...tags], runUntagged, scope, ...(protectedOnly ? { protectedOnly } : {}) };
 }
 
 /** The former runner of a microVM that gave it back before anything of it was delivered. */
@@ -272,7 +272,10 @@ export const snapshots: fc.Arbitrary<Snapshot> = fc
     rules: poolRules,
     presenceRunners: fc.constantFrom(true, true, false),
     // Which microVM has the runner of a pool that was declared anew.
-    redeclared: fc.integer({ min: 0, max: 15 }),
+    redeclared: fc.record({
+      lot: fc.integer({ min: 0, max: 15 }),
+      before: fc.constantFrom<Partial<Identity>>({ tags: ["former"] }, { scope: { groupId: 5 } }, { maxJobTimeoutS: 60 }),
+    }),
     listeningSince: fc.constantFrom(now, now - 30_000, now - 4_000_000),
   })
   .map((drawn) => {
@@ -318,7 +321,7 @@ export const snapshots: fc.Arbitrary<Snapshot> = fc
       identities: lots.flatMap(({ vm, identity }, n) =>
         identity === undefined
           ? []
-          : [n === drawn.redeclared ? { ...identity, tags: ["former"] } : asDeclared(identity, vm, pools, connection)],
+          : [{ ...asDeclared(identity, vm, pools, connection), ...(n === drawn.redeclared.lot ? drawn.redeclared.before : {}) }],
       ),
       guestReports: new Map(lots.flatMap(({ report }) => (report === undefined ? [] : [[report.vm, report] as const]))),
       heardAt: new Map(lots.flatMap(({ vm, heardAt }) => (heardAt === undefined ? [] : [[vm.name, heardAt] as const]))),

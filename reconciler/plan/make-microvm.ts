@@ -54,6 +54,7 @@ export function commitMicrovm(draft: Draft, vm: Microvm, pool: Pool, connection:
     tags: [...traits.tags],
     runUntagged: traits.runUntagged,
     ...(traits.protectedOnly ? { protectedOnly: true } : {}),
+    scope: connection.scope,
     maxJobTimeoutS: pool.maxJobTimeoutS,
     state: "wanted",
     attempts: 0,

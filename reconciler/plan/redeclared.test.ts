@@ -31,6 +31,7 @@ const anew: [string, Partial<PoolInput>][] = [
   ["other tags", { tags: ["vm", "new"] }],
   ["untagged jobs", { runUntagged: true }],
   ["protected refs only", { accessLevel: "ref_protected" }],
+  ["longer jobs", { maxJobTimeoutS: 7200 }],
 ];
 
 it.each(anew)("a runner that was not delivered is taken back when its pool is declared for %s", (_what, pool) => {
@@ -68,4 +69,13 @@ it("a runner that was not even asked for is wanted anew in the same moment", () 
   const { after } = planUntilDone(aSnapshot({ microvms: [unclaimed], identities: [unasked], pools, jobs: [aJob({ tags: ["vm"] })] }));
   expect(after.microvms).toMatchObject([{ name: "vm-one", identity: true }]);
   expect(after.identities).toMatchObject([{ vm: "vm-one", state: "wanted", tags: ["vm", "new", "small"], attempts: 1 }]);
+});
+
+it.each<[string, Identity["scope"], object]>([
+  ["taken back when its connection serves less than it was made for", { groupId: 5 }, { identity: false }],
+  ["left as it is when its connection serves what it was made for", { instance: true }, { identity: true }],
+  ["left as it is when what it was made for is not known", undefined, { identity: true }],
+])("a runner is %s", (_what, scope, expected) => {
+  const { vm } = decide(unclaimed, {}, scope === undefined ? {} : { scope });
+  expect(vm).toMatchObject(expected);
 });
