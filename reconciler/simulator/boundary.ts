@@ -65,7 +65,7 @@ export function boundary<P extends object>(name: PortName, port: P, life: Life, 
   });
 }
 
-type Called = (...args: readonly unknown[]) => unknown;
+type Called = (...args: unknown[]) => unknown;
 
 /** A call whose callbacks, if it is given any, are told as long as the process lives. */
 function listening(call: Called, life: Life): Called {

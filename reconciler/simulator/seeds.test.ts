@@ -24,7 +24,7 @@ describe("the service in a world that one seed decides", () => {
     expect((await playSeed(300_110, 100)).played.violations).toEqual([]);
   });
 
-  it("ends every job once and leaves nothing behind, whatever fails on the way", { timeout: 60_000 + seeds * 1_000 }, async () => {
+  it("ends every job once and leaves nothing behind, whatever fails on the way", { timeout: 60_000 + seeds * 4_000 }, async () => {
     for (let seed = first; seed < first + seeds; seed++) {
       const { played } = await playSeed(seed);
       expect(played.violations, `firerunner simulate --seed ${seed}`).toEqual([]);
