@@ -4,7 +4,7 @@ import { ManualClock } from "../model/manual-clock.fixture.js";
 import { aHost } from "../plan/snapshot.fixture.js";
 import { SeededRandom } from "../simulator/seeded-random.js";
 import { createMemoryStore } from "../store/memory/memory-store.js";
-import type { Store } from "../store/port.js";
+import type { Store, View } from "../store/port.js";
 import { fenced } from "./fenced.js";
 import { sharedStoreLease } from "./lease-times.js";
 import type { ControlPorts } from "./ports.js";
@@ -18,11 +18,15 @@ interface Replica {
   /** When it asked the host for its microVMs. */
   readonly asked: number[];
   readonly told: (string | undefined)[];
-  /** Whether it can reach the store. */
-  reaches: boolean;
+  /** Whether it can reach the store; `late` fails every call after five seconds. */
+  reaches: boolean | "late";
+  /** What it knows of its view of the store. */
+  view: View;
   /** While it stands still nothing calls it back. */
   held: (() => void)[] | undefined;
 }
+
+const outOfReach = () => new FireRunnerError("FR-STORE", "out of reach", { retryable: true });
 
 const stops: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -40,15 +44,16 @@ async function fleetOf(count: number) {
 }
 
 function aReplica(store: Store, clock: ManualClock, index: number): Replica {
-  const replica: Omit<Replica, "loop"> = { asked: [], told: [], reaches: true, held: undefined };
+  const replica: Omit<Replica, "loop"> = { asked: [], told: [], reaches: true, view: { current: true }, held: undefined };
   const later = (callback: () => void) => () => (replica.held === undefined ? callback() : void replica.held.push(callback));
   const reached = async <T>(call: () => Promise<T>): Promise<T> => {
-    if (!replica.reaches) throw new FireRunnerError("FR-STORE", "out of reach", { retryable: true });
+    if (replica.reaches === "late") await new Promise<void>((resolve) => clock.after(5_000, resolve));
+    if (replica.reaches !== true) throw outOfReach();
     return call();
   };
   const ports = {
     store: {
-      ...{ get: store.get.bind(store), list: store.list.bind(store) },
+      ...{ get: store.get.bind(store), list: store.list.bind(store), ready: () => replica.view },
       watch: (listener: Parameters<Store["watch"]>[0]) => store.watch((change) => later(() => replica.reaches && listener(change))()),
       acquireLease: (holder: string, ms: number) => reached(() => store.acquireLease(holder, ms)),
       releaseLease: (holder: string) => reached(() => store.releaseLease(holder)),
@@ -110,13 +115,18 @@ describe("of several replicas on one store", () => {
     expect(store.events({ after: 0, limit: 10 }).map(({ type }) => type)).toEqual(["LeaderResigned"]);
   });
 
-  it("one that the store is out of reach of makes no more calls before another may lead, and says that it leads no more", async () => {
+  it.each([
+    ["refuses to renew its lease", false],
+    ["does not answer in time", "late"],
+  ] as const)("one whose store %s makes no more calls before another may lead, and says that it leads no more", async (_, reaches) => {
     const { clock, replicas, leading } = await fleetOf(2);
     const [cutOff] = leading();
     if (cutOff === undefined) throw new Error("nobody leads");
-    cutOff.reaches = false;
+    cutOff.reaches = reaches;
     const cutAt = clock.now();
-    await clock.advance(ttlMs + standByMs);
+    await clock.advance(ttlMs);
+    expect(cutOff.told).toEqual([expect.any(String), undefined]);
+    await clock.advance(standByMs);
     expect(Math.max(...cutOff.asked)).toBeLessThan(cutAt + ttlMs - marginMs + 1);
     expect(cutOff.loop.look()).toBeUndefined();
     expect(cutOff.loop.sweepSoon()).toBe(false);
@@ -125,6 +135,22 @@ describe("of several replicas on one store", () => {
     await clock.advance(10_000);
     expect(cutOff.told.at(-1)).toBeUndefined();
     expect(leading()).toHaveLength(1);
+  });
+
+  it("one that does not see what is committed begins no calls, though its lease lasts, and goes on when it does", async () => {
+    const { clock, leading } = await fleetOf(2);
+    const [blind] = leading();
+    if (blind === undefined) throw new Error("nobody leads");
+    await clock.advance(1_000);
+    blind.view = { current: false, since: clock.now(), error: outOfReach() };
+    const before = blind.asked.length;
+    expect(before).toBeGreaterThan(0);
+    await clock.advance(5_000);
+    expect(blind.asked).toHaveLength(before);
+    blind.view = { current: true };
+    await clock.advance(60_000);
+    expect(blind.asked.length).toBeGreaterThan(before);
+    expect(leading()).toEqual([blind]);
   });
 
   it("one that stood still for a minute, and goes on, asks nobody anything while another leads", async () => {

@@ -80,6 +80,7 @@ class Loop implements Reconciler {
   private committing: readonly Write[] | undefined;
   private cancelTimer: () => void = () => {};
   private cancelRenewal: () => void = () => {};
+  private cancelDemotion: () => void = () => {};
   private unwatch: () => void = () => {};
   private readonly times: LeaseTimes;
 
@@ -204,6 +205,9 @@ class Loop implements Reconciler {
     this.standByUntil = 0;
     this.cancelRenewal();
     this.cancelRenewal = clock.after(renewMs, () => this.turns.want());
+    // A renewal that fails, or has no answer: others may lead from when it would have been over.
+    this.cancelDemotion();
+    this.cancelDemotion = clock.after(Math.max(lease.expiresAt - clock.now(), 0), () => this.depose());
     return true;
   }
 
@@ -214,6 +218,9 @@ class Loop implements Reconciler {
       if (this.lease?.epoch === epoch) this.depose();
     });
     const check = () => {
+      const view = ports.store.ready();
+      // What such a call finds or does could not be written down, and others may lead on what this process cannot see.
+      if (!view.current) throw view.error;
       if (this.lease?.epoch === epoch && this.holdsLease(this.times.marginMs)) return;
       throw new FireRunnerError("FR-NOT-LEADER", "the call was not made: this process leads no more, or its lease ends too soon", {
         retryable: true,
@@ -237,6 +244,7 @@ class Loop implements Reconciler {
 
   private depose(): void {
     const led = this.term !== undefined;
+    this.cancelDemotion();
     this.lease = undefined;
     this.term = undefined;
     this.lanes.clear();
