@@ -17,7 +17,7 @@ function buildahIn(directory: string): readonly string[] {
   return ["--storage-driver", "vfs", "--root", join(directory, "root"), "--runroot", join(directory, "run")];
 }
 
-describe.skipIf(!canBuild)("the container recipe", () => {
+describe.skipIf(!canBuild)("the container recipe (as root, with buildah and mmdebstrap: `npm run setup` installs them)", () => {
   const directory = mkdtempSync(join(tmpdir(), "firerunner-container-"));
   const buildah = buildahIn(directory);
   const ends: (() => Promise<void>)[] = [];

@@ -51,6 +51,21 @@ describeRedis("services on one store in Redis", () => {
     const put = await fetch(`${first.urls.admin}/v1/images/base`, { method: "PUT", headers, body: JSON.stringify(image) });
     expect(put.status).toBe(201);
     await until("the other one has it", () => second.store.get("image", "base") !== undefined);
+    // What an operator asks of the one that stands by the leader does.
+    const standBy = isLeader((await ready(first)).body) ? second : first;
+    const letter = {
+      ...({ action: "webhook", target: { bodySha256: "c".repeat(64) }, tried: "never", attempts: 1 } as const),
+      ...{ firstFailureAt: Date.now(), lastFailureAt: Date.now(), parkedAt: Date.now() },
+      failures: [{ at: Date.now(), code: "FR-INTERNAL", message: "cannot be read" }],
+    };
+    await standBy.store.commit({ writes: [{ kind: "deadLetter", key: "webhook:c", value: letter, expect: "absent" }] });
+    const drop = await fetch(`${standBy.urls.admin}/v1/dead-letters/webhook:c`, {
+      method: "DELETE",
+      headers: { authorization: `Bearer ${standBy.adminToken}` },
+    });
+    expect(drop.status).toBe(202);
+    await until("nobody has it any more", () => [first, second].every(({ store }) => store.count("deadLetter") === 0));
+    expect(first.store.events({ after: 0, limit: 100 }).map(({ type }) => type)).toContain("DeadLetterDropped");
     await expect(start(redis, lines, "6b".repeat(32))).rejects.toMatchObject({ code: "FR-STORE-SEALED" });
 
     await redis.kill("SIGKILL");
