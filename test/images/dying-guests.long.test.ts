@@ -38,7 +38,7 @@ const stillbirths = {
   "an agent that ends at once": {
     rootfs: "no-agent",
     cmdline: {},
-    said: /the agent ended with 1\s+firerunner-init: the agent ended with 1/,
+    said: /(the agent ended with 1[\s\S]*){3}/,
   },
 } as const;
 
