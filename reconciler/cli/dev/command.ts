@@ -11,7 +11,7 @@ import { runPipeline } from "./run-pipeline.js";
 import { tidinessLine } from "./summary.js";
 import { awaitTidiness, isTidy } from "./tidiness.js";
 import { createView } from "./view.js";
-import { chooseDrivers, driverArg } from "./vm-drivers.js";
+import { chooseDrivers, driverArg, thisMachine } from "./vm-drivers.js";
 import { startDevWorld } from "./world.js";
 
 const pipelineDeadlineMs = 15 * 60_000;
@@ -48,7 +48,7 @@ export const devCommand = (terminal: Terminal) =>
       const { print, style } = terminal;
       const faults = readHostFaults(args.faults);
       const directory = args["state-dir"] ?? devDirectory(terminal.env);
-      const drivers = await chooseDrivers(args.driver, terminal.env);
+      const { drivers, why } = await chooseDrivers(args.driver, thisMachine(terminal.env));
       takeDevDirectory(directory);
       const logFile = join(directory, "service.log");
       const log = openSync(logFile, "w", 0o600);
@@ -60,6 +60,7 @@ export const devCommand = (terminal: Terminal) =>
         print(`  GitLab     ${world.state.gitlab.url}`);
         print(`  admin API  ${world.state.admin.url}`);
         print(`  log        ${logFile}`);
+        print(`  driver     ${drivers.kind}: ${why}`);
         if (faults !== undefined) print(style(`  faults     ${faults.notice}`, "yellow"));
         print(`${style(drivers.notice, "yellow")}\n`);
         const succeeded = await runPipeline({

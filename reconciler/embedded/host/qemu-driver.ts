@@ -1,11 +1,11 @@
-import { mkdir, stat, writeFile } from "node:fs/promises";
+import { mkdir, stat } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { extname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { recipe } from "../../images/recipes.js";
 import { runTool } from "../../images/run-tool.js";
+import { writeBootFiles } from "./boot-files.js";
 import type { VmDriver } from "./driver.js";
-import { firecrackerConfig } from "./firecracker-config.js";
 import { GuestImages, type GuestImagesOptions } from "./guest-images.js";
 import { type PrepareVm, VmGroups } from "./vm-groups.js";
 
@@ -32,7 +32,8 @@ export interface QemuDriver extends VmDriver {
  */
 export function createQemuDriver(options: QemuDriverOptions): QemuDriver {
   const images = new GuestImages(options.images);
-  const prepare: PrepareVm = async ({ uid, spec, metadata }, directory) => {
+  const prepare: PrepareVm = async (vm, directory) => {
+    const { spec } = vm;
     const [kernel, base] = await Promise.all([
       images.kernel(spec.kernel?.image ?? "", spec.kernel?.filename ?? ""),
       images.disk(spec.rootVolume?.source?.containerSource ?? ""),
@@ -43,11 +44,8 @@ export function createQemuDriver(options: QemuDriverOptions): QemuDriver {
     if (!(await stat(rootDisk).catch(() => undefined))) {
       await runTool("qemu-img", ["create", "-q", "-f", "qcow2", "-b", base, "-F", "raw", rootDisk], { limitMs: 60_000 });
     }
-    const file = (name: string) => join(directory, name);
     const device = (id: string) => (id === "eth0" ? "metadata" : "user");
-    await writeFile(file("firecracker.cfg"), JSON.stringify(firecrackerConfig(spec, { kernel, rootDisk, device })), { mode: 0o600 });
-    await writeFile(file("metadata.json"), JSON.stringify({ latest: metadata }), { mode: 0o600 });
-    const given = ["--id", uid, "--boot-timer", "--no-api", "--config-file", file("firecracker.cfg"), "--metadata", file("metadata.json")];
+    const given = await writeBootFiles(vm, directory, { kernel, rootDisk, device });
     const env = {
       PATH: process.env.PATH ?? "/usr/bin:/bin",
       HOME: directory,
