@@ -2,6 +2,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
+import { findFlintlockd } from "./find-flintlockd.js";
 import { otherNodes, testUnder } from "./other-nodes.js";
 
 /** One step of the check, with how many of its parts passed and failed. */
@@ -23,6 +24,8 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const outcomes: Outcome[] = [];
 /** The failed tests by name with their first line, told again at the end: a log may be cut before them. */
 const failures: string[] = [];
+/** What was left out, told again at the end. */
+const notRun: string[] = [];
 
 /** Runs a command as one step that passes or fails as a whole. */
 function check(step: string, command: string, ...args: readonly string[]): void {
@@ -30,7 +33,7 @@ function check(step: string, command: string, ...args: readonly string[]): void 
 }
 
 /** One part of `npm test`, with its tests counted; a skipped test is a failure here. */
-function tests(suite: "unit" | "e2e" | "redis" | "pulumi" | "clients" | "images"): void {
+function tests(suite: "unit" | "e2e" | "redis" | "pulumi" | "clients" | "images" | "flintlockd"): void {
   measure(`npm test: ${suite}`, () => {
     const report = join(root, ".cache", `${suite}.json`);
     rmSync(report, { force: true });
@@ -98,6 +101,9 @@ tests("redis");
 tests("pulumi");
 tests("clients");
 tests("images");
+const flintlockd = findFlintlockd(process.env);
+if (flintlockd.kind === "found") tests("flintlockd");
+else notRun.push(flintlockd.reason);
 check("lint", "npm", "run", "--silent", "lint");
 check("types", "npm", "run", "--silent", "types");
 check("layers", "npm", "run", "--silent", "layers");
@@ -115,6 +121,7 @@ for (const failure of failures) console.log(`\n-- ${failure}`);
 console.log("");
 for (const { step, passed, failed, seconds } of outcomes)
   console.log(`${seconds.toFixed(1).padStart(7)} s  ${step}: ${passed} passed, ${failed} failed`);
+for (const reason of notRun) console.log(`not run: ${reason}`);
 const failed = outcomes.reduce((sum, outcome) => sum + outcome.failed, 0);
 process.exitCode = failed === 0 ? 0 : 1;
 console.log(`${outcomes.reduce((sum, outcome) => sum + outcome.passed, 0)} passed, ${failed} failed`);

@@ -4,8 +4,8 @@ import { existsSync, mkdirSync, readFileSync, renameSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { TestProject } from "vitest/node";
+import { type FoundFlintlockd, findFlintlockd } from "../../scripts/find-flintlockd.js";
 import { whyNoGo } from "../../scripts/go-toolchain.js";
-import { type FoundFlintlockd, findFlintlockd } from "./find-flintlockd.js";
 
 declare module "vitest" {
   interface ProvidedContext {
