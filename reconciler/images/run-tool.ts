@@ -16,6 +16,7 @@ const packages = {
   mke2fs: "e2fsprogs",
   "qemu-img": "qemu-utils",
   unshare: "util-linux",
+  cp: "coreutils",
 } as const;
 export type Tool = keyof typeof packages;
 
