@@ -1,3 +1,4 @@
+import { boot } from "./boot.js";
 import type { Bench } from "./figure.js";
 import { guestClaim } from "./guest-claim.js";
 import { hookToCreate } from "./hook-to-create.js";
@@ -16,4 +17,5 @@ export const benches: readonly Bench[] = [
   guestClaim,
   providerLoad,
   redisCommits,
+  boot,
 ];
