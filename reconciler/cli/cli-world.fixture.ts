@@ -3,7 +3,9 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fleetInput, oneOfEach } from "../http/listeners.fixture.js";
 import { type RunningService, startService } from "../main.js";
+import type { FleetInput } from "../model/fleet.js";
 import { serviceSchema } from "../model/service.js";
 import { type Logger, silentLogger } from "../telemetry/logger.js";
 import { runCli } from "./run-cli.js";
@@ -46,6 +48,22 @@ export async function run(args: readonly string[], options: RunOptions = {}): Pr
   return { code: await runCli(args, terminal), out, err };
 }
 
+/** A job that waits, as GitLab tells it. */
+export const aWaitingJob = {
+  id: 101,
+  name: "unit tests",
+  stage: "test",
+  status: "pending",
+  tag_list: ["vm"],
+  ref: "main",
+  tag: false,
+  allow_failure: false,
+  created_at: "2026-02-03T04:05:06.000Z",
+  queued_duration: 1,
+  pipeline: { id: 9, project_id: 380, ref: "main", status: "running" },
+  project: { id: 380 },
+};
+
 /** A service over the memory store, with a GitLab of its own that knows a few jobs, and no host that answers. */
 export interface CliWorld {
   readonly service: RunningService;
@@ -53,6 +71,8 @@ export interface CliWorld {
   readonly directory: string;
   readonly gitlabUrl: string;
   run(args: readonly string[], options?: RunOptions): Promise<CommandResult>;
+  /** Applies a fleet whose host does not answer and whose connection is to the world's GitLab, changed as is said. */
+  applyFleet(change?: Partial<FleetInput>): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -73,12 +93,23 @@ export async function startCliWorld(jobs: readonly Readonly<Record<string, unkno
     logger,
   });
   const env = { FIRERUNNER_URL: service.urls.admin, FIRERUNNER_TOKEN: service.adminToken };
+  const runHere: CliWorld["run"] = (args, options = {}) => run(args, { ...options, env: { ...env, ...options.env } });
   return {
     service,
     env,
     directory,
     gitlabUrl,
-    run: (args, options = {}) => run(args, { ...options, env: { ...env, ...options.env } }),
+    run: runHere,
+    async applyFleet(change = {}) {
+      const fleet = {
+        ...fleetInput,
+        hosts: [{ ...oneOfEach.host, endpoint: "127.0.0.1:1" }],
+        connections: [{ ...oneOfEach.connection, url: gitlabUrl }],
+        ...change,
+      };
+      const { code, err } = await runHere(["apply", "-f", "-"], { input: JSON.stringify(fleet) });
+      if (code !== 0) throw new Error(err);
+    },
     async stop() {
       await service.stop();
       gitlab.closeAllConnections();

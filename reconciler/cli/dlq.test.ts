@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { fleetInput } from "../http/listeners.fixture.js";
 import type { DeadLetter } from "../model/dead-letter.js";
 import { until } from "../model/until.fixture.js";
 import { type CliWorld, startCliWorld } from "./cli-world.fixture.js";
@@ -8,12 +7,7 @@ let world: CliWorld;
 
 beforeAll(async () => {
   world = await startCliWorld([]);
-  const fleet = {
-    ...fleetInput,
-    hosts: [{ ...fleetInput.hosts[0], endpoint: "127.0.0.1:1" }],
-    connections: [{ ...fleetInput.connections[0], url: world.gitlabUrl }],
-  };
-  expect((await world.run(["apply", "-f", "-"], { input: JSON.stringify(fleet) })).code).toBe(0);
+  await world.applyFleet();
 });
 afterAll(() => world.stop());
 

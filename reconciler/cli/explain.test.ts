@@ -1,39 +1,18 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { fleetInput, oneOfEach } from "../http/listeners.fixture.js";
+import { oneOfEach } from "../http/listeners.fixture.js";
 import { until } from "../model/until.fixture.js";
-import { type CliWorld, startCliWorld } from "./cli-world.fixture.js";
-
-const waiting = {
-  id: 101,
-  name: "unit tests",
-  stage: "test",
-  status: "pending",
-  tag_list: ["vm"],
-  ref: "main",
-  tag: false,
-  allow_failure: false,
-  created_at: "2026-02-03T04:05:06.000Z",
-  queued_duration: 1,
-  pipeline: { id: 9, project_id: 380, ref: "main", status: "running" },
-  project: { id: 380 },
-};
+import { aWaitingJob, type CliWorld, startCliWorld } from "./cli-world.fixture.js";
 
 let world: CliWorld;
 
 beforeAll(async () => {
   const others = [
-    { ...waiting, id: 102, tag_list: ["vm", "gpu"] },
-    { ...waiting, id: 103, tag_list: ["vm", "2cpu-2gb"] },
-    { ...waiting, id: 104, tag_list: ["vm", "16cpu-2gb"] },
+    { ...aWaitingJob, id: 102, tag_list: ["vm", "gpu"] },
+    { ...aWaitingJob, id: 103, tag_list: ["vm", "2cpu-2gb"] },
+    { ...aWaitingJob, id: 104, tag_list: ["vm", "16cpu-2gb"] },
   ];
-  world = await startCliWorld([waiting, ...others]);
-  const fleet = {
-    ...fleetInput,
-    hosts: [{ ...oneOfEach.host, endpoint: "127.0.0.1:1" }],
-    connections: [{ ...oneOfEach.connection, url: world.gitlabUrl }],
-    pools: [{ ...oneOfEach.pool, limits: { vcpu: 4, memoryMb: 8192 } }],
-  };
-  expect((await world.run(["apply", "-f", "-"], { input: JSON.stringify(fleet) })).code).toBe(0);
+  world = await startCliWorld([aWaitingJob, ...others]);
+  await world.applyFleet({ pools: [{ ...oneOfEach.pool, tags: ["vm"], limits: { vcpu: 4, memoryMb: 8192 } }] });
   const reason = (id: number) => world.service.store.get("job", `gitlab/380/${id}`)?.value.waitingReason;
   await until(() => [101, 102, 103, 104].every((id) => reason(id) !== undefined), "the jobs are known and explained");
   await until(async () => (await world.run(["get", "hosts"])).out.includes("FR-HOST-UNREACHABLE"), "the host was asked");

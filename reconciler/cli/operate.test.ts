@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { aMicrovm, fleetInput } from "../http/listeners.fixture.js";
+import { aMicrovm } from "../http/listeners.fixture.js";
 import { until } from "../model/until.fixture.js";
 import { type CliWorld, startCliWorld } from "./cli-world.fixture.js";
 import { parseDuration } from "./parse-duration.js";
@@ -10,12 +10,7 @@ const store = () => world.service.store;
 
 beforeAll(async () => {
   world = await startCliWorld([]);
-  const fleet = {
-    ...fleetInput,
-    hosts: [{ ...fleetInput.hosts[0], endpoint: "127.0.0.1:1" }],
-    connections: [{ ...fleetInput.connections[0], url: world.gitlabUrl }],
-  };
-  expect((await world.run(["apply", "-f", "-"], { input: JSON.stringify(fleet) })).code).toBe(0);
+  await world.applyFleet();
 });
 afterAll(() => world.stop());
 

@@ -6,24 +6,10 @@ import { parse, stringify } from "yaml";
 import { lastWords } from "../guest/last-words.js";
 import { oneOfEach } from "../http/listeners.fixture.js";
 import { until } from "../model/until.fixture.js";
-import { type CliWorld, run, startCliWorld } from "./cli-world.fixture.js";
+import { aWaitingJob, type CliWorld, run, startCliWorld } from "./cli-world.fixture.js";
 import { readVersion } from "./version.js";
 
-const waiting = {
-  id: 101,
-  name: "unit tests",
-  stage: "test",
-  status: "pending",
-  tag_list: ["vm"],
-  ref: "main",
-  tag: false,
-  allow_failure: false,
-  created_at: "2026-02-03T04:05:06.000Z",
-  queued_duration: 1,
-  pipeline: { id: 9, project_id: 380, ref: "main", status: "running" },
-  project: { id: 380 },
-};
-const build = { ...waiting, id: 102, name: "build" };
+const build = { ...aWaitingJob, id: 102, name: "build" };
 const now = Date.now();
 const built = {
   ...build,
@@ -31,7 +17,7 @@ const built = {
   started_at: new Date(now).toISOString(),
   finished_at: new Date(now + 140_000).toISOString(),
 };
-const jobs: Record<string, unknown>[] = [waiting, build];
+const jobs: Record<string, unknown>[] = [aWaitingJob, build];
 
 let world: CliWorld;
 let fleetFile: string;

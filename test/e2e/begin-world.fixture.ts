@@ -13,7 +13,14 @@ export async function beginWorld<W>(
   const directory = realpathSync(mkdtempSync(join(tmpdir(), `firerunner-${name}-`)));
   const ends: (() => Promise<unknown> | unknown)[] = [() => rmSync(directory, { recursive: true, force: true })];
   const stop = async () => {
-    for (const end of ends.splice(0).reverse()) await end();
+    const failed: unknown[] = [];
+    for (const end of ends.splice(0).reverse()) {
+      // What cannot be ended keeps nothing else from ending.
+      await Promise.resolve()
+        .then(end)
+        .catch((error: unknown) => failed.push(error));
+    }
+    if (failed.length > 0) throw failed[0];
   };
   try {
     return { ...(await build(directory, (end) => ends.push(end))), stop };

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { createGitLabClient, type GitLabClient } from "../../reconciler/cli/dev/gitlab-client.js";
 import { type Pushed, pushFolder } from "../../reconciler/cli/dev/push-folder.js";
 import { systemRandom } from "../../reconciler/control/random.js";
-import { type EmbeddedGitLab, startEmbeddedGitLab } from "../../reconciler/embedded/gitlab/start.js";
+import type { EmbeddedGitLab } from "../../reconciler/embedded/gitlab/start.js";
 import type { VmDriver } from "../../reconciler/embedded/host/driver.js";
 import { seededRandom } from "../../reconciler/embedded/host/seeded-random.js";
 import { type EmbeddedHost, startEmbeddedHost } from "../../reconciler/embedded/host/start-embedded-host.js";
@@ -16,6 +16,7 @@ import type { PoolInput } from "../../reconciler/model/pool.js";
 import { serviceSchema } from "../../reconciler/model/service.js";
 import { createLogger } from "../../reconciler/telemetry/logger.js";
 import { type AtEnd, beginWorld } from "./begin-world.fixture.js";
+import { startGitLabIn } from "./gitlab-in.fixture.js";
 import { HttpGuestDriver, type RunnerConfig } from "./hosts-guests.fixture.js";
 
 export interface HostsWorldOptions {
@@ -94,13 +95,7 @@ async function build(directory: string, options: HostsWorldOptions, atEnd: AtEnd
     hosts.push({ host, given });
     atEnd(() => host.stop());
   }
-  const gitlab = await startEmbeddedGitLab({
-    listen: "127.0.0.1:0",
-    directory: join(directory, "gitlab"),
-    clock: systemClock,
-    random: systemRandom,
-  });
-  atEnd(() => gitlab.stop());
+  const gitlab = await startGitLabIn(directory, atEnd);
   const secret = systemRandom.hex(24);
   const file = (name: string, text: string) => {
     writeFileSync(join(directory, name), text, { mode: 0o600 });

@@ -1,20 +1,20 @@
-import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { createGitLabClient, type GitLabClient, isOver, type PipelineJob } from "../../reconciler/cli/dev/gitlab-client.js";
 import { type Pushed, pushFolder } from "../../reconciler/cli/dev/push-folder.js";
 import { systemRandom } from "../../reconciler/control/random.js";
-import { type EmbeddedGitLab, startEmbeddedGitLab } from "../../reconciler/embedded/gitlab/start.js";
+import type { EmbeddedGitLab } from "../../reconciler/embedded/gitlab/start.js";
 import { startService } from "../../reconciler/main.js";
-import { systemClock } from "../../reconciler/model/clock.js";
 import type { FleetInput } from "../../reconciler/model/fleet.js";
 import type { Job } from "../../reconciler/model/job.js";
 import type { Microvm } from "../../reconciler/model/microvm.js";
 import type { PoolInput } from "../../reconciler/model/pool.js";
 import { type ServiceInput, serviceSchema } from "../../reconciler/model/service.js";
 import { createLogger } from "../../reconciler/telemetry/logger.js";
+import { type AtEnd, beginWorld } from "./begin-world.fixture.js";
 import { type Child, firerunner, startChild } from "./child.fixture.js";
 import { freePorts } from "./free-ports.fixture.js";
+import { startGitLabIn } from "./gitlab-in.fixture.js";
 import { endMicrovms, microvmProcesses } from "./processes.fixture.js";
 import { until } from "./until.fixture.js";
 import { startWatchedHosts, type WatchedHosts } from "./watched-hosts.fixture.js";
@@ -69,39 +69,18 @@ const connection = "embedded";
 const linesTold = 40;
 
 /** Starts a world in a directory of its own. The service is not started yet. */
-export async function startWorld(options: WorldOptions = {}): Promise<World> {
-  const directory = realpathSync(mkdtempSync(join(tmpdir(), "firerunner-e2e-")));
-  const ends: (() => Promise<unknown> | unknown)[] = [];
-  async function stop(): Promise<void> {
-    for (const end of ends.splice(0).reverse()) await end();
-    const left = endMicrovms(directory);
-    rmSync(directory, { recursive: true, force: true });
-    if (left.length > 0) throw new Error(`processes of microVMs outlived their hosts: ${JSON.stringify(left)}`);
-  }
-  try {
-    const hosts = await startWatchedHosts(directory, options.hosts ?? 1);
-    ends.push(() => hosts.stop());
-    const gitlab = await startEmbeddedGitLab({
-      listen: "127.0.0.1:0",
-      directory: join(directory, "gitlab"),
-      clock: systemClock,
-      random: systemRandom,
-    });
-    ends.push(() => gitlab.stop());
-    return { ...(await build(directory, options, hosts, gitlab, (end) => ends.push(end))), stop };
-  } catch (caught) {
-    await stop();
-    throw caught;
-  }
+export function startWorld(options: WorldOptions = {}): Promise<World> {
+  return beginWorld("e2e", (directory, atEnd) => build(directory, options, atEnd));
 }
 
-async function build(
-  directory: string,
-  options: WorldOptions,
-  hosts: WatchedHosts,
-  gitlab: EmbeddedGitLab,
-  atEnd: (end: () => Promise<unknown> | unknown) => void,
-): Promise<Omit<World, "stop">> {
+async function build(directory: string, options: WorldOptions, atEnd: AtEnd): Promise<Omit<World, "stop">> {
+  atEnd(() => {
+    const left = endMicrovms(directory);
+    if (left.length > 0) throw new Error(`processes of microVMs outlived their hosts: ${JSON.stringify(left)}`);
+  });
+  const hosts = await startWatchedHosts(directory, options.hosts ?? 1);
+  atEnd(() => hosts.stop());
+  const gitlab = await startGitLabIn(directory, atEnd);
   const [publicPort = 0, guestPort = 0, adminPort = 0] = await freePorts(3);
   const secret = systemRandom.hex(24);
   const files = {

@@ -1,15 +1,15 @@
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { createGitLabClient, type GitLabClient, isOver, type PipelineJob } from "../../reconciler/cli/dev/gitlab-client.js";
 import { type Pushed, pushFolder } from "../../reconciler/cli/dev/push-folder.js";
 import { systemRandom } from "../../reconciler/control/random.js";
-import { type EmbeddedGitLab, startEmbeddedGitLab } from "../../reconciler/embedded/gitlab/start.js";
+import type { EmbeddedGitLab } from "../../reconciler/embedded/gitlab/start.js";
 import { startService } from "../../reconciler/main.js";
-import { systemClock } from "../../reconciler/model/clock.js";
 import { serviceSchema } from "../../reconciler/model/service.js";
 import { createLogger } from "../../reconciler/telemetry/logger.js";
+import { beginWorld } from "../e2e/begin-world.fixture.js";
 import { freePorts } from "../e2e/free-ports.fixture.js";
+import { startGitLabIn } from "../e2e/gitlab-in.fixture.js";
 import { microvmProcesses } from "../e2e/processes.fixture.js";
 import { until } from "../e2e/until.fixture.js";
 import { startWatchedHosts, type WatchedHosts } from "../e2e/watched-hosts.fixture.js";
@@ -60,31 +60,15 @@ export interface FleetWorld {
 }
 
 /** Starts it, with the service up. */
-export async function startFleetWorld(options: { readonly hosts?: number } = {}): Promise<FleetWorld> {
-  const directory = realpathSync(mkdtempSync(join(tmpdir(), "firerunner-fleet-")));
-  const ends: (() => Promise<unknown>)[] = [];
-  async function stop(): Promise<void> {
-    for (const end of ends.splice(0).reverse()) await end();
-    rmSync(directory, { recursive: true, force: true });
-  }
-  try {
+export function startFleetWorld(options: { readonly hosts?: number } = {}): Promise<FleetWorld> {
+  return beginWorld("fleet", async (directory, atEnd) => {
     const hosts = await startWatchedHosts(directory, options.hosts ?? 1);
-    ends.push(() => hosts.stop());
-    const gitlab = await startEmbeddedGitLab({
-      listen: "127.0.0.1:0",
-      directory: join(directory, "gitlab"),
-      clock: systemClock,
-      random: systemRandom,
-    });
-    ends.push(() => gitlab.stop());
-    const world = await build(directory, hosts, gitlab);
-    ends.push(() => world.stopService());
+    atEnd(() => hosts.stop());
+    const world = await build(directory, hosts, await startGitLabIn(directory, atEnd));
+    atEnd(() => world.stopService());
     await world.startService();
-    return { ...world, stop };
-  } catch (caught) {
-    await stop();
-    throw caught;
-  }
+    return world;
+  });
 }
 
 async function build(directory: string, hosts: WatchedHosts, gitlab: EmbeddedGitLab): Promise<Omit<FleetWorld, "stop">> {

@@ -3,12 +3,12 @@ import { join } from "node:path";
 import { createGitLabClient, type GitLabClient } from "../../reconciler/cli/dev/gitlab-client.js";
 import { type Pushed, pushFolder } from "../../reconciler/cli/dev/push-folder.js";
 import { systemRandom } from "../../reconciler/control/random.js";
-import { startEmbeddedGitLab } from "../../reconciler/embedded/gitlab/start.js";
 import { type EmbeddedHost, startEmbeddedHost } from "../../reconciler/embedded/host/start-embedded-host.js";
 import { systemClock } from "../../reconciler/model/clock.js";
 import type { FleetInput } from "../../reconciler/model/fleet.js";
 import type { ServiceInput } from "../../reconciler/model/service.js";
 import { type AtEnd, beginWorld } from "../e2e/begin-world.fixture.js";
+import { startGitLabIn } from "../e2e/gitlab-in.fixture.js";
 import { HttpGuestDriver, type RunnerConfig } from "../e2e/hosts-guests.fixture.js";
 import { startBalancer } from "./balancer.fixture.js";
 import { adminToken, prepareReplica, type ReplicaProcess } from "./replica-process.fixture.js";
@@ -67,13 +67,7 @@ async function build(directory: string, options: DrillWorldOptions, atEnd: AtEnd
     atEnd(() => host.stop());
     hosts.push(host);
   }
-  const gitlab = await startEmbeddedGitLab({
-    listen: "127.0.0.1:0",
-    directory: join(directory, "gitlab"),
-    clock: systemClock,
-    random: systemRandom,
-  });
-  atEnd(() => gitlab.stop());
+  const gitlab = await startGitLabIn(directory, atEnd);
   const client = createGitLabClient(gitlab);
   const redis = await startWatchedRedis();
   atEnd(() => redis.stop());
