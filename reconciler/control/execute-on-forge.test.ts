@@ -137,8 +137,21 @@ describe("sweeping", () => {
   it("deletes the second runner of a microVM, unless it runs something", async () => {
     const findRunners = async () => [runner(100), runner(101)];
     expect((await carryOut(sweep, { findRunners }, [known])).deleted).toEqual([101]);
-    const runningJobs = async () => [told({ status: "running", runnerId: 101 })];
-    expect((await carryOut(sweep, { findRunners, runningJobs }, [known])).deleted).toEqual([]);
+  });
+
+  it("takes the one that runs a job for a microVM's own, whatever an older record says", async () => {
+    const runningJobs = async (_connection: unknown, runnerId: number) =>
+      runnerId === 101 ? [told({ status: "running", runnerId: 101 })] : [];
+    const findRunners = async () => [runner(100), runner(101)];
+    const after = await carryOut(sweep, { findRunners, runningJobs }, [known]);
+    expect(after.deleted).toEqual([]);
+    const { sealedToken: _token, ...rest } = anIdentity({ state: "leaving", runnerId: 101 });
+    expect(after.identity).toEqual({ ...rest, forge: expect.any(String) });
+    const { runnerId: _runnerId, sealedToken: _none, ...wanted } = anIdentity({ state: "wanted", attempts: 0 });
+    const early = await carryOut(sweep, { findRunners: async () => [runner(101)], runningJobs }, [{ ...known, value: wanted }]);
+    expect(early.identity).toMatchObject({ state: "leaving", runnerId: 101 });
+    const idle = await carryOut(sweep, { findRunners: async () => [runner(5)] }, [{ ...known, value: wanted }]);
+    expect([idle.deleted, idle.identity]).toEqual([[], wanted]);
   });
 });
 

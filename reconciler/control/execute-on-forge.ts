@@ -85,7 +85,8 @@ async function makeRunner(
   }
   const sealedToken = ports.sealer.seal(made.token, `identity/${effect.vm}`);
   await writes.update("identity", effect.vm, (current) => {
-    if (current === undefined) return undefined;
+    // A sweep may have found meanwhile that it had one all along: then this is a second one, which the next sweep removes.
+    if (current === undefined || (current.state === "leaving" && current.runnerId !== undefined)) return undefined;
     return current.state === "leaving"
       ? { ...current, runnerId: made.runnerId, forge: connection.url }
       : { ...current, state: "ready", runnerId: made.runnerId, forge: connection.url, sealedToken };

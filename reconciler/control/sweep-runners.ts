@@ -72,11 +72,31 @@ async function judge(connection: Connection, { runnerId, description }: ForgeRun
   if (parts === undefined || ports.store.get("pool", parts.pool) === undefined) return;
   const known = ports.store.get("identity", parts.vm)?.value ?? ports.store.get("presence", parts.vm)?.value;
   if (known === undefined) await adopt(connection, parts.vm, runnerId, description, context);
-  else if (known.runnerId !== undefined && known.runnerId !== runnerId) {
-    // A second runner of one description comes of a POST in doubt: nobody saw its token, unless the record is a later one.
+  else if (known.runnerId !== runnerId) {
+    // A second runner of one description comes of a POST in doubt: nobody saw its token, and it can run nothing.
     const running = await ports.forge.runningJobs(connection, runnerId);
-    if (running.length === 0) await ports.forge.deleteRunner(connection, runnerId);
+    if (running.length > 0) await takeBack(connection, parts.vm, runnerId, context);
+    else if (known.runnerId !== undefined) await ports.forge.deleteRunner(connection, runnerId);
   }
+}
+
+/**
+ * The runner that runs a job is its microVM's own, whatever is on record: the store was rolled back to before it was made. The other
+ * one is the second then, which nobody uses.
+ */
+async function takeBack(connection: Connection, vm: string, runnerId: number, { ports, writes }: ExecutionContext): Promise<void> {
+  const message = `runner ${runnerId} runs a job, and had no record: it is kept until that is over`;
+  const event = { at: ports.clock.now(), type: "RunnerAdopted", subject: { kind: "identity", name: vm }, message };
+  await writes.update(
+    "identity",
+    vm,
+    (current) => {
+      if (current === undefined || current.runnerId === runnerId) return undefined;
+      const { sealedToken: _token, pausedAt: _pausedAt, runningJobs: _jobs, absent: _absent, ...rest } = current;
+      return { ...rest, state: "leaving", runnerId, forge: connection.url };
+    },
+    [event],
+  );
 }
 
 async function adopt(

@@ -3,7 +3,7 @@ import type { Identity } from "../model/identity.js";
 import type { Microvm } from "../model/microvm.js";
 import { applyPlan } from "./apply-plan.fixture.js";
 import { plan } from "./plan.js";
-import { aJob, anIdentity, aReport, aSnapshot, aVm, now } from "./snapshot.fixture.js";
+import { aConnectionView, aJob, anIdentity, aReport, aSnapshot, aVm, now } from "./snapshot.fixture.js";
 import type { Snapshot } from "./snapshot.js";
 
 const leaving = (identity: Partial<Identity> = {}) => {
@@ -29,6 +29,18 @@ it("what no guest has claimed goes at once, and only if no claim came until that
   expect(vm?.phase).toBe("deleting");
   expect(decided.decisions).toContainEqual(silence);
   expect(look(draining(), leaving({ absent: true })).decided.decisions).not.toContainEqual(silence);
+});
+
+it("one that claimed, and has no runner on record, waits until the forge was searched for one", () => {
+  const spare = draining({ identity: false });
+  const searched = (sweptAt: number | undefined) => ({ connections: [aConnectionView({ sweptAt })] });
+  expect(look(spare, undefined, searched(undefined)).vm?.phase).toBe("draining");
+  expect(look(spare, undefined, searched(now - 1_000)).effects).toEqual(["deleteOnHost"]);
+  const longAgo = { drainingAt: now - 600_000, identity: false };
+  expect(look(draining(longAgo), undefined, { ...searched(undefined), listeningSince: now - 600_000 }).effects).toEqual(["deleteOnHost"]);
+  expect(look(draining(longAgo), undefined, { ...searched(undefined), listeningSince: now - 1_000 }).effects).toEqual([]);
+  // What the search found is asked what it runs.
+  expect(look(spare, leaving(), searched(now - 1_000)).effects).toEqual(["pauseRunner"]);
 });
 
 describe("the removal of a microVM that may hold a credential", () => {

@@ -11,6 +11,9 @@ import { toldToEnd } from "./parting.js";
 /** How often a runner whose microVM shall go is asked again what it runs: while its job runs, and when that is over. */
 const askAgainMs = { running: 10_000, over: 2_000 } as const;
 
+/** How long a microVM without a runner on record waits for the forge to be searched for one. */
+const sweepInVainMs = 600_000;
+
 /** Takes leaving microVMs through their removal: runner paused, settled and idle, then deleted until gone. */
 export function removeMicrovms(draft: Draft): void {
   for (const vm of draft.microvms.values()) {
@@ -52,11 +55,22 @@ export function mayHoldCredential(draft: Draft, vm: Microvm): boolean {
 function drain(draft: Draft, vm: Microvm): Microvm {
   const identity = draft.identities.get(vm.name);
   const left = identity === undefined ? undefined : leave(draft, identity);
+  if (left === undefined && vm.claimedAt !== undefined && !isSwept(draft, vm)) return vm;
   const mayGo = left === undefined || !mayHoldCredential(draft, vm) || isOverdue(draft, vm) || hasEnded(draft, vm, left);
   if (!mayGo) return vm;
   // A guest that claims in this very moment is given its runner's token, until it is written down that it leaves.
   if (left !== undefined) draft.demandSilence(vm.name);
   return draft.putMicrovm({ ...vm, phase: "deleting", deletingAt: draft.now });
+}
+
+/**
+ * Whether the forge was searched for runners without a record, since this process leads, or could not be for long. Where the store
+ * was rolled back, one of them may be this microVM's, and run a job.
+ */
+function isSwept(draft: Draft, vm: Microvm): boolean {
+  const connection = draft.connections.get(vm.connection);
+  if (connection === undefined || connection.sweptAt !== undefined) return true;
+  return draft.reached(Math.max(vm.drainingAt ?? draft.now, draft.snapshot.listeningSince) + sweepInVainMs);
 }
 
 /** Marks an identity as leaving; its token is needed no more. */
