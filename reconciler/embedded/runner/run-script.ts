@@ -73,12 +73,16 @@ export function runScript(options: ScriptOptions): Promise<ScriptEnd> {
   });
 }
 
+/** A user's groups are its own, such as that of an engine which it may use. By its full path: the job chooses PATH. */
+function changeTo({ uid, gid }: JobUser): readonly string[] {
+  return ["/usr/bin/setpriv", "--reuid", String(uid), "--regid", String(gid), "--init-groups", "--inh-caps=-all", "--"];
+}
+
 /** The process, or why there is none: an environment can be too large, for example. */
 function start({ bash, file, directory, env, user }: ScriptOptions) {
-  // With a user of its own it loses all groups of this process too.
-  const as = user === undefined ? {} : { uid: user.uid, gid: user.gid };
+  const [program = bash, ...args] = user === undefined ? [bash, file] : [...changeTo(user), bash, file];
   try {
-    return spawn(bash, [file], { cwd: directory, env, ...as, detached: true, stdio: ["ignore", "pipe", "ignore"] });
+    return spawn(program, args, { cwd: directory, env, detached: true, stdio: ["ignore", "pipe", "ignore"] });
   } catch (caught) {
     return caught instanceof Error ? caught.message : String(caught);
   }
