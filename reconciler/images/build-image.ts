@@ -24,7 +24,7 @@ export interface ImageBuildOptions extends Pick<RootfsBuildOptions, "mirror" | "
 }
 
 /** A kernel on a slow machine, and one before it. */
-const lockLimitMs = 2 * 60 * 60_000;
+const lockLimitMs = 3 * 60 * 60_000;
 
 /** Labels are under the project's own name, beside those that OCI knows. */
 const labelled = (kind: "kernel" | "rootfs", name: string, version: string, more: Readonly<Record<string, string>>) => ({

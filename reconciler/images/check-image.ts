@@ -84,7 +84,7 @@ async function checkKernel(image: FetchedImage, { arch, filename }: CheckedImage
       notes: [`${what}: its configuration is neither in it (CONFIG_IKCONFIG) nor at boot/config: its options were not checked`],
     };
   }
-  for (const { name, reason, found } of lackingOptions(readKernelOptions(config))) {
+  for (const { name, reason, found } of lackingOptions(readKernelOptions(config), arch)) {
     const state = found === "module" ? "is a module, and nothing loads it before the root is mounted" : "is missing";
     faults.push(`${what}: CONFIG_${name} ${state}: ${reason}`);
   }

@@ -25,8 +25,9 @@ it("names what a configuration dropped, and what it has although it was said to 
 });
 
 it("the fragment of `minimal` has all that a guest needs, and every option of it has a comment before it", () => {
-  expect(lackingOptions(fragment("minimal"))).toEqual([]);
-  for (const name of ["minimal", "container"]) {
+  expect(lackingOptions(fragment("minimal"), "amd64")).toEqual([]);
+  expect(lackingOptions(new Map([...fragment("minimal"), ...fragment("arm64")]), "arm64")).toEqual([]);
+  for (const name of ["minimal", "container", "arm64"]) {
     const paragraphs = readFileSync(recipe(`kernel/${name}.config`), "utf8")
       .trim()
       .split("\n\n");
@@ -41,6 +42,6 @@ it("`container` takes nothing back that `minimal` has", () => {
 
 it("tells a module from what is missing, each with what it is for", () => {
   const config = new Map([...fragment("minimal"), ["EXT4_FS", "m"], ["VIRTIO_NET", "n"]]);
-  expect(lackingOptions(config).map(({ name, found }) => `${name} ${found}`)).toEqual(["VIRTIO_NET missing", "EXT4_FS module"]);
-  expect(lackingOptions(config).every(({ reason }) => reason.length > 10)).toBe(true);
+  expect(lackingOptions(config, "amd64").map(({ name, found }) => `${name} ${found}`)).toEqual(["VIRTIO_NET missing", "EXT4_FS module"]);
+  expect(lackingOptions(config, "amd64").every(({ reason }) => reason.length > 10)).toBe(true);
 });

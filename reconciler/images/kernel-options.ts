@@ -1,3 +1,5 @@
+import type { Architecture } from "./image-store.js";
+
 /** What one line of a kernel configuration says of an option: `y`, a number or a text; `n` when it is said to be off. */
 export interface KernelOption {
   readonly name: string;
@@ -24,7 +26,6 @@ export function droppedOptions(wanted: ReadonlyMap<string, string>, config: Read
 /** What a kernel must have built in to boot any of our root file systems to its agent, and what each is for. */
 const needed: Readonly<Record<string, string>> = {
   VIRTIO_MMIO: "the devices of a microVM are on virtio's memory bus",
-  VIRTIO_MMIO_CMDLINE_DEVICES: "the host names the devices on the kernel command line",
   VIRTIO_BLK: "the root file system is on a virtio disk",
   VIRTIO_NET: "boot data and the reconciler are reached over virtio's network",
   EXT4_FS: "the host makes the root file system an ext4",
@@ -43,6 +44,12 @@ const needed: Readonly<Record<string, string>> = {
   CGROUPS: "jobs are limited by them",
 };
 
+/** And on one architecture alone. */
+const neededOn: Readonly<Record<Architecture, Readonly<Record<string, string>>>> = {
+  amd64: { VIRTIO_MMIO_CMDLINE_DEVICES: "the host names the devices on the kernel command line" },
+  arm64: { SERIAL_OF_PLATFORM: "the console is a serial line that the device tree tells of" },
+};
+
 /** A needed option that a kernel lacks, or has as a module only, with what it is for. */
 export interface LackingOption {
   readonly name: string;
@@ -51,8 +58,8 @@ export interface LackingOption {
 }
 
 /** What a kernel of this configuration lacks to boot a microVM. */
-export function lackingOptions(config: ReadonlyMap<string, string>): readonly LackingOption[] {
-  return Object.entries(needed).flatMap(([name, reason]) => {
+export function lackingOptions(config: ReadonlyMap<string, string>, arch: Architecture): readonly LackingOption[] {
+  return Object.entries({ ...needed, ...neededOn[arch] }).flatMap(([name, reason]) => {
     const value = config.get(name) ?? "n";
     if (value === "y") return [];
     return [{ name, reason, found: value === "m" ? "module" : "missing" } as const];
