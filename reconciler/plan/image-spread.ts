@@ -27,6 +27,8 @@ const pullWorth = 16;
 /** How many hosts pull an image at once before others are rather left alone. */
 const firstUsesAtOnce = 2;
 
+const none: ReadonlySet<string> = new Set();
+
 /**
  * What it costs a host to boot an image, compared with others that have room. A host is *warm* for an image when its kernel and
  * its root file system are known to have run there, and *cold* when not. A cold host *pulls* while a microVM that was placed there
@@ -67,17 +69,23 @@ export class ImageSpread {
     return true;
   }
 
-  /** How many creates more the host counts as having to do when it gets one of the image. `isCrowded`: less than half of it is free. */
-  extraCreates(host: string, image: string, strategy: Pool["placement"]["strategy"], isCrowded: boolean): number {
+  /**
+   * How many creates more a host counts as having to do when it gets the next one of the image, and whether less than half of
+   * it is free (`isCrowded`). Holds until something is placed.
+   */
+  extraCreates(image: string, strategy: Pool["placement"]["strategy"]): (host: string, isCrowded: boolean) => number {
     const boots = this.boots.get(image);
-    if (boots === undefined) return 0;
+    if (boots === undefined) return () => 0;
     const warm = this.warmFor(boots);
-    if (warm.has(host)) return strategy === "spread" && isCrowded ? pullWorth : 0;
-    const pulling = this.pulls.get(boots);
-    if (pulling === undefined || pulling.has(host)) return pullWorth;
-    let others = 0;
-    for (const each of pulling) if (!warm.has(each)) others += 1;
-    return others < firstUsesAtOnce ? pullWorth : 2 * pullWorth;
+    const pulling = this.pulls.get(boots) ?? none;
+    let pullingNow = 0;
+    for (const host of pulling) if (!warm.has(host)) pullingNow += 1;
+    const another = pullingNow < firstUsesAtOnce ? pullWorth : 2 * pullWorth;
+    const crowded = strategy === "spread" ? pullWorth : 0;
+    return (host, isCrowded) => {
+      if (warm.has(host)) return isCrowded ? crowded : 0;
+      return pulling.has(host) ? pullWorth : another;
+    };
   }
 
   private warmFor(boots: string): ReadonlySet<string> {

@@ -150,19 +150,18 @@ export class Placement {
   }
 
   private best(pool: Pool, size: Size, full: ReadonlySet<Ledger>): Ledger | undefined {
+    const { image } = pool;
+    const { strategy } = pool.placement;
+    const extraCreates = this.images.extraCreates(image, strategy);
     let best: Ranked | undefined;
     for (const ledger of this.selectedBy(pool)) {
-      if (!fits(ledger.room, size) || full.has(ledger) || this.whyHeld(ledger, pool.image) !== undefined) continue;
-      const ranked = this.rank(ledger, pool);
-      if (best === undefined || isBetter(ranked, best, pool.placement.strategy)) best = ranked;
+      if (!fits(ledger.room, size) || full.has(ledger) || this.whyHeld(ledger, image) !== undefined) continue;
+      const free = freeShare(ledger);
+      const step = Math.floor((ledger.queue + extraCreates(ledger.host.name, free < 0.5)) / createBudget);
+      const ranked = { ledger, free, step };
+      if (best === undefined || isBetter(ranked, best, strategy)) best = ranked;
     }
     return best?.ledger;
-  }
-
-  private rank(ledger: Ledger, { image, placement: { strategy } }: Pool): Ranked {
-    const free = freeShare(ledger);
-    const creates = ledger.queue + this.images.extraCreates(ledger.host.name, image, strategy, free < 0.5);
-    return { ledger, free, step: Math.floor(creates / createBudget) };
   }
 }
 
