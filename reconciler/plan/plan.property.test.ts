@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { referencesOf } from "../model/image.js";
 import { isFinished, isRunning } from "../model/job.js";
 import { isLeaving, type Microvm } from "../model/microvm.js";
 import { presenceClass } from "../model/presence.js";
@@ -116,6 +117,28 @@ describe("a plan", () => {
       if (failing === undefined) return;
       const made = created(snapshot, after).filter((vm) => failing.subject.name === `${vm.host}/${vm.image}`);
       expect(made.length).toBeLessThanOrEqual((failing.until ?? 0) > after.now ? 0 : 1);
+    });
+  });
+
+  it("says of a new microVM that it is a first use when its host is not known to have run what it boots, and only then", () => {
+    always((snapshot) => {
+      const { after } = planUntilDone(snapshot);
+      for (const vm of created(snapshot, after)) {
+        const ran = after.hostImages.find(({ host }) => host === vm.host)?.images.map(({ reference }) => reference) ?? [];
+        const hasAll = vm.boots !== undefined && referencesOf(vm.boots).every((reference) => ran.includes(reference));
+        expect(vm.firstUse === true, `${vm.name} on ${vm.host}`).toBe(!hasAll);
+      }
+    });
+  });
+
+  it("remembers images of hosts that are declared, where they are declared, and not given up", () => {
+    always((snapshot) => {
+      const { after } = planUntilDone(snapshot);
+      for (const { host, endpoint } of after.hostImages) {
+        const view = snapshot.hosts.find(({ spec }) => spec.name === host);
+        expect(view?.spec.endpoint, host).toBe(endpoint);
+        expect(view?.standing).not.toBe("forgotten");
+      }
     });
   });
 
