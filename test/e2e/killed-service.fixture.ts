@@ -14,7 +14,7 @@ export interface KillOptions {
 
 const killsPerPipeline = 10;
 const longestLifeMs = 1_500;
-const overMs = 180_000;
+const overMs = 300_000;
 
 /** What the jobs of a pipeline come to; `skipped` never ran. */
 const results: Readonly<Record<string, "success" | "failed" | "skipped">> = {

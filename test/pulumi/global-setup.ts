@@ -78,7 +78,7 @@ function writeStockProject(project: string): void {
 
 function npm(cwd: string, ...args: readonly string[]): void {
   const flags = ["--silent", "--no-audit", "--no-fund", "--prefer-offline"];
-  const { status, stdout, stderr } = spawnSync("npm", [...args, ...flags], { cwd, encoding: "utf8", timeout: 300_000 });
+  const { status, stdout, stderr } = spawnSync("npm", [...args, ...flags], { cwd, encoding: "utf8", timeout: 600_000 });
   // The compiler writes what it refuses to standard output.
   if (status !== 0) throw new Error(`npm ${args.join(" ")} failed:\n${stdout}${stderr}`);
 }
