@@ -54,9 +54,9 @@ async function readJob(
   const readAt = ports.clock.now();
   const read = await ports.forge.readJob(connection, effect.projectId, effect.jobId);
   soft.noteForgeRead(connection.name, { readAt: ports.clock.now() });
-  if (read === undefined) await writes.update("job", key, (known) => (known === undefined ? undefined : null));
-  else await learn(connection, read, readAt, context);
-  await followed(key, hintRevision, context);
+  const also = () => followed(key, hintRevision, context);
+  if (read === undefined) await writes.update("job", key, (known) => (known === undefined ? undefined : null), [], also);
+  else await learn(connection, read, readAt, context, also);
   return "done";
 }
 

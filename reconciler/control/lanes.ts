@@ -12,7 +12,7 @@ export class Lanes {
 
   /** Takes a task, or refuses it when the lane's queue is full. The task must not reject. */
   offer(lane: string, task: () => Promise<void>): boolean {
-    if ((this.running.get(lane) ?? 0) < this.width) {
+    if (this.hasRoom(lane)) {
       this.run(lane, task);
       return true;
     }
@@ -21,6 +21,11 @@ export class Lanes {
     queue.push(task);
     this.waiting.set(lane, queue);
     return true;
+  }
+
+  /** Whether a task of this lane would begin at once. */
+  hasRoom(lane: string): boolean {
+    return (this.running.get(lane) ?? 0) < this.width;
   }
 
   /** Gives up what waits. */

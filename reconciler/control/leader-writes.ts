@@ -21,20 +21,23 @@ export class LeaderWrites {
 
   /**
    * Changes one record by what it holds now: `change` gets the current value and returns the next one, `null` to delete
-   * it, or `undefined` to leave it alone. It is called again when somebody else was faster.
+   * it, or `undefined` to leave it alone. It is called again when somebody else was faster, and so is `also`, which gives
+   * what is to be written in the same commit.
    */
   async update<K extends Kind>(
     kind: K,
     key: string,
     change: (current: Records[K] | undefined) => Records[K] | null | undefined,
     events: readonly NewEvent[] = [],
+    also: () => readonly Write[] = () => [],
   ): Promise<void> {
     for (let attempt = 0; attempt < tries; attempt++) {
       const stored = this.store.get(kind, key);
       const next = change(stored?.value);
-      if (next === undefined) return;
-      const write = { kind, key, value: next, expect: stored?.revision ?? "absent" } as Write;
-      const { outcome } = await this.commit({ writes: [write], events });
+      const own = next === undefined ? [] : [{ kind, key, value: next, expect: stored?.revision ?? "absent" } as Write];
+      const writes = [...own, ...also()];
+      if (writes.length === 0) return;
+      const { outcome } = await this.commit({ writes, events: own.length === 0 ? [] : events });
       if (outcome === "committed") return;
       if (outcome === "deposed") throw new FireRunnerError("FR-NOT-LEADER", `writing ${kind} "${key}" was refused: another replica leads`);
     }

@@ -23,7 +23,7 @@ const maxNamed = 5;
  * and has what is missing among them looked at.
  */
 export async function poll(connection: Connection, effect: Poll, context: ExecutionContext): Promise<Execution> {
-  const { ports, soft } = context;
+  const { ports, soft, writes } = context;
   const key = effect.projectId === undefined ? undefined : hintKey({ connection: connection.name, projectId: effect.projectId });
   const hintRevision = key === undefined ? undefined : ports.store.get("hint", key)?.revision;
   const hinted = hintsBefore(connection, effect, context);
@@ -35,7 +35,8 @@ export async function poll(connection: Connection, effect: Poll, context: Execut
   await dropAnswered(connection, read.jobs, hinted, context);
   await hintAtMissing(connection, read, readAt, context);
   if (effect.projectId === undefined) await hintAtMissed(connection, read, readAt, context);
-  if (key !== undefined) await followed(key, hintRevision, context);
+  const removal = key === undefined ? [] : followed(key, hintRevision, context);
+  if (removal.length > 0) await writes.commit({ writes: removal });
   await noteUnread(connection, read, context);
   const now = ports.clock.now();
   if (effect.projectId === undefined) soft.noteForgeRead(connection.name, { readAt: now, polledAt: readAt });

@@ -1,11 +1,11 @@
 import { FireRunnerError } from "../model/errors.js";
 import type { Decision, Plan } from "../plan/draft.js";
-import { type Effect, effectKey, effectLane } from "../plan/effect.js";
 import { plan } from "../plan/plan.js";
 import type { Snapshot } from "../plan/snapshot.js";
 import type { Change, Lease, Store, Write } from "../store/port.js";
-import { execute } from "./execute.js";
+import { Effects } from "./effects.js";
 import { fenced } from "./fenced.js";
+import { HintReader } from "./hint-reader.js";
 import { Lanes } from "./lanes.js";
 import { LeaderWrites } from "./leader-writes.js";
 import { type LeaseTimes, ownStoreLease } from "./lease-times.js";
@@ -55,12 +55,11 @@ export function startReconciler(ports: ControlPorts, settings: ControlSettings, 
 
 /** What lasts as long as one leadership. */
 interface Term {
-  /** Through which effects reach the outside: not beyond the lease. */
-  readonly ports: ControlPorts;
   readonly writes: LeaderWrites;
   readonly soft: SoftState;
-  readonly letters: LetterBox;
   readonly guard: PlanGuard;
+  readonly effects: Effects;
+  readonly hints: HintReader;
 }
 
 class Loop implements Reconciler {
@@ -96,7 +95,7 @@ class Loop implements Reconciler {
   start(): void {
     this.unwatch = this.ports.store.watch((change) => {
       if (change.events.some(({ type }) => type === resigned)) this.standByUntil = 0;
-      if (!isOf(change, this.committing)) this.wake();
+      if (!isOf(change, this.committing) && !this.isFollowed(change)) this.wake();
     });
     this.wake();
   }
@@ -104,6 +103,13 @@ class Loop implements Reconciler {
   wake(): void {
     this.isAsked = true;
     this.turns.want();
+  }
+
+  /** Whether something changed that needs no pass: there are hints at jobs, and these are read already. */
+  private isFollowed({ changed, events }: Change): boolean {
+    const { term } = this;
+    if (term === undefined || !this.holdsLease() || events.length > 0) return false;
+    return changed.every(({ kind, key }) => kind === "hint" && term.hints.follow(key));
   }
 
   pollSoon(connection: string): void {
@@ -226,14 +232,19 @@ class Loop implements Reconciler {
         retryable: true,
       });
     };
-    const reaching = { ...ports, flintlock: fenced(ports.flintlock, check), forge: fenced(ports.forge, check) };
-    return {
-      ports: reaching,
+    const soft = new SoftState();
+    const effects: Effects = new Effects({
+      // Effects reach the outside no longer than the lease lasts.
+      ports: { ...ports, flintlock: fenced(ports.flintlock, check), forge: fenced(ports.forge, check) },
+      settings: this.settings,
+      soft,
       writes,
-      soft: new SoftState(),
       letters: new LetterBox(ports.store, writes),
-      guard: new PlanGuard(this.decide),
-    };
+      lanes: this.lanes,
+      isCurrent: () => this.term?.effects === effects,
+      ended: () => this.wake(),
+    });
+    return { writes, soft, guard: new PlanGuard(this.decide), effects, hints: new HintReader(ports.store, soft, ports.clock, effects) };
   }
 
   /** Whether nobody else may lead for so long. After the clock was set back that is not known until the lease is renewed. */
@@ -270,7 +281,7 @@ class Loop implements Reconciler {
       return;
     }
     this.passedAt = clock.now();
-    for (const effect of decided.effects) this.begin(effect, term);
+    for (const effect of decided.effects) term.effects.begin(effect);
     ports.flintlock.keepOnly(new Set(snapshot.hosts.map((host) => host.spec.name)));
     if (decided.wakeAt !== undefined) this.wakeIn(Math.max(decided.wakeAt - clock.now(), 1));
   }
@@ -283,7 +294,8 @@ class Loop implements Reconciler {
 
   private async commit(term: Term, writes: readonly Write[], { events }: Plan): Promise<boolean> {
     if (writes.length === 0 && events.length === 0) return true;
-    this.committing = writes;
+    // A deletion of what there is not only says that nothing may have come: no change tells of it.
+    this.committing = writes.filter(({ value, expect }) => value !== null || expect !== "absent");
     try {
       return (await term.writes.commit({ writes, events })).outcome === "committed";
     } catch (caught) {
@@ -291,41 +303,6 @@ class Loop implements Reconciler {
       throw caught;
     } finally {
       this.committing = undefined;
-    }
-  }
-
-  private begin(effect: Effect, term: Term): void {
-    const key = effectKey(effect);
-    term.soft.begin(key);
-    // A queue that is full is woken for when one of its tasks has ended.
-    if (!this.lanes.offer(effectLane(effect), () => this.carryOut(effect, key, term))) term.soft.succeed(key);
-  }
-
-  private async carryOut(effect: Effect, key: string, term: Term): Promise<void> {
-    const { clock, observer, random } = this.ports;
-    if (this.term !== term) return;
-    const beganAt = clock.now();
-    try {
-      const execution = await execute(effect, { ports: term.ports, settings: this.settings, soft: term.soft, writes: term.writes });
-      await term.letters.succeeded(effect, clock.now());
-      if (execution === "done") term.soft.succeed(key);
-      else term.soft.fail(key, clock.now(), random.next());
-      observer.effect(effect, "ok", clock.now() - beganAt);
-    } catch (caught) {
-      const error = FireRunnerError.from(caught, "FR-INTERNAL", `effect ${key}`);
-      await this.noteFailure(term, effect, error);
-      term.soft.fail(key, clock.now(), random.next(), error.retryAfterMs);
-      observer.effect(effect, "failed", clock.now() - beganAt, error);
-    }
-    this.wake();
-  }
-
-  /** A letter that could not be written is written with the next failure. */
-  private async noteFailure(term: Term, effect: Effect, error: FireRunnerError): Promise<void> {
-    try {
-      await term.letters.failed(effect, error, this.ports.clock.now());
-    } catch (caught) {
-      this.ports.observer.fault(FireRunnerError.from(caught, "FR-STORE", `writing the dead letter of ${effectKey(effect)}`));
     }
   }
 

@@ -53,9 +53,9 @@ describe("turns", () => {
   });
 
   it.each([
-    [20, 1_040],
+    [10, 1_040],
     [400, 1_450],
-  ])("that took %i ms are followed by a rest as long, and not longer than 50 ms", async (tookMs, nextAt) => {
+  ])("that took %i ms are followed by a rest three times as long, and not longer than 50 ms", async (tookMs, nextAt) => {
     const { turns, began, pass } = turning(tookMs);
     turns.want();
     await soon();

@@ -1,12 +1,14 @@
 import type { Clock } from "../model/clock.js";
 
+/** So many times as long as a turn is the rest after it. */
+const restFactor = 3;
 /** The longest rest between two turns. */
 const longestRestMs = 50;
 
 /**
  * Runs one task again and again, whenever it is wanted and never twice at once. What is wanted in one go is one turn:
- * it begins when everything that happens right now has happened. After a turn that took long, the next one waits as
- * long again, so that a busy loop leaves half of the time to those that it works for.
+ * it begins when everything that happens right now has happened. After a turn that took long, the next one waits three
+ * times as long, so that a busy loop leaves most of the time to those that it works for, and does much in one turn.
  */
 export class Turns {
   private wanted = false;
@@ -52,7 +54,7 @@ export class Turns {
     this.running = this.task().finally(() => {
       this.running = undefined;
       const now = this.clock.now();
-      this.restUntil = now + Math.min(Math.max(now - beganAt, 0), longestRestMs);
+      this.restUntil = now + Math.min(restFactor * Math.max(now - beganAt, 0), longestRestMs);
       this.schedule();
     });
   }
