@@ -1,9 +1,10 @@
 import { type Condition, conditionKey } from "../model/condition.js";
 import type { Host } from "../model/host.js";
-import { formatIpv4, parseIpv4, parseRange, parseSubnet } from "../model/ipv4.js";
+import { formatIpv4, parseIpv4, parseRange, parseSubnet, type Subnet } from "../model/ipv4.js";
 import { macOf } from "../model/mark.js";
 import type { Microvm } from "../model/microvm.js";
 import type { Draft } from "./draft.js";
+import type { ObservedMicrovm } from "./snapshot.js";
 
 /** What a new microVM gets of a host. */
 export interface Place {
@@ -49,8 +50,9 @@ export function endRests(draft: Draft): void {
 
 /** The addresses that one host has to give. They are derived from records, and from what else its list shows. */
 export class Addresses {
-  /** Addresses and MACs that are in use. */
+  /** Addresses in CIDR form and MACs that are in use. */
   private readonly taken = new Set<string>();
+  private readonly subnet: Subnet | undefined;
   /** The search goes on behind what was given last, so that a released address is taken again late. */
   private cursor = 0;
 
@@ -59,17 +61,15 @@ export class Addresses {
     private readonly host: Host,
     microvms: readonly Microvm[],
   ) {
+    this.subnet = host.network.mode === "static" ? parseSubnet(host.network.subnet) : undefined;
+    const suffix = this.subnet === undefined ? "" : `/${this.subnet.prefix}`;
     let latest: Microvm | undefined;
     for (const vm of microvms) {
-      this.taken.add(vm.mac);
-      this.taken.add(ipOf(vm));
+      this.take(vm, suffix);
       if (latest === undefined || vm.allocatedAt >= latest.allocatedAt) latest = vm;
     }
     // What is not ours to remove, or not yet, keeps what it has.
-    for (const shown of draft.hosts.get(host.name)?.observation?.microvms.values() ?? []) {
-      if (shown.mac !== undefined) this.taken.add(shown.mac);
-      this.taken.add(ipOf(shown));
-    }
+    for (const shown of draft.hosts.get(host.name)?.observation?.microvms.values() ?? []) this.take(shown, suffix);
     if (latest !== undefined && host.network.mode === "static") this.cursor = parseIpv4(ipOf(latest)) ?? 0;
   }
 
@@ -82,8 +82,14 @@ export class Addresses {
     return { host: name, mac: macOf(name, this.cursor) };
   }
 
+  /** The texts of records are taken as they are, where they can be: others would be made, and hashed, in every pass. */
+  private take({ address = "", mac }: Pick<ObservedMicrovm, "address" | "mac">, suffix: string): void {
+    if (mac !== undefined) this.taken.add(mac);
+    this.taken.add(address.endsWith(suffix) ? address : ipOf({ address }) + suffix);
+  }
+
   private assignStatic(network: Extract<Host["network"], { readonly mode: "static" }>): Place | undefined {
-    const subnet = parseSubnet(network.subnet);
+    const { subnet } = this;
     if (subnet === undefined) return undefined;
     const gateway = parseIpv4(network.gateway);
     const excluded = network.exclude.flatMap((text) => parseRange(text) ?? []);
@@ -94,7 +100,7 @@ export class Addresses {
       const offset = ((begin + step) % guests) + 1;
       const address = subnet.first + offset;
       if (address === gateway || excluded.some(({ first, last }) => address >= first && address <= last)) continue;
-      if (this.taken.has(formatIpv4(address)) || this.taken.has(macOf(this.host.name, offset))) continue;
+      if (this.taken.has(cidrOf(subnet, offset)) || this.taken.has(macOf(this.host.name, offset))) continue;
       const until = this.restsUntil(address);
       if (until === undefined) return this.give(subnet, offset);
       if (rested === undefined || until < rested.until) rested = { offset, until };
@@ -107,13 +113,15 @@ export class Addresses {
     return rest?.until !== undefined && rest.until > this.draft.now ? rest.until : undefined;
   }
 
-  private give(subnet: { readonly first: number; readonly prefix: number }, offset: number): Place {
-    const ip = formatIpv4(subnet.first + offset);
-    this.taken.add(ip);
+  private give(subnet: Subnet, offset: number): Place {
+    const address = cidrOf(subnet, offset);
+    this.taken.add(address);
     this.cursor = subnet.first + offset;
-    return { host: this.host.name, mac: macOf(this.host.name, offset), address: `${ip}/${subnet.prefix}` };
+    return { host: this.host.name, mac: macOf(this.host.name, offset), address };
   }
 }
+
+const cidrOf = ({ first, prefix }: Subnet, offset: number): string => `${formatIpv4(first + offset)}/${prefix}`;
 
 /** The condition of a host on which two microVMs have one address or MAC. */
 export const addressConflict = "AddressConflict";

@@ -18,9 +18,12 @@ interface Ledger {
   readonly unclaimed: Pick<Microvm, "image" | "allocatedAt">[];
   /** How many its host has yet to create: it does that one after the other. */
   queue: number;
-  room: Room;
+  readonly room: FreeRoom;
   addresses: Addresses | undefined;
 }
+
+/** Room that becomes less as it is given out. */
+type FreeRoom = { -readonly [Part in keyof Room]: Room[Part] };
 
 /** A host as it is compared with others for one image. */
 interface Ranked {
@@ -53,7 +56,7 @@ export class Placement {
       const { spec } = view;
       const reason = whyClosed(draft, view);
       if (reason === undefined)
-        this.ledgers.set(spec.name, { host: spec, microvms: [], unclaimed: [], queue: 0, room: roomOf(spec), addresses: undefined });
+        this.ledgers.set(spec.name, { host: spec, microvms: [], unclaimed: [], queue: 0, room: { ...roomOf(spec) }, addresses: undefined });
       else reasons.push(reason);
     }
     if (this.ledgers.size === 0) this.obstacle = reasons[0] ?? { code: "FR-HOSTS-UNKNOWN", message: "no host is declared" };
@@ -64,15 +67,15 @@ export class Placement {
       ledger.microvms.push(vm);
       if (vm.claimedAt === undefined && !isLeaving(vm)) ledger.unclaimed.push(vm);
       if (vm.phase === "allocated" || vm.phase === "creating") ledger.queue += 1;
-      ledger.room = less(ledger.room, vm.size);
+      takeFrom(ledger.room, vm.size);
       // What was adopted without its addresses may have any of them: the host gets nothing new before it is gone.
-      if (vm.mac === "") ledger.room = { ...ledger.room, microvms: Number.NEGATIVE_INFINITY };
+      if (vm.mac === "") ledger.room.microvms = Number.NEGATIVE_INFINITY;
     }
     for (const { spec, observation } of draft.snapshot.hosts) {
       const ledger = this.ledgers.get(spec.name);
       for (const shown of observation?.microvms.values() ?? []) {
         if (ledger !== undefined && !draft.microvms.has(shown.mark?.vm ?? shown.name))
-          ledger.room = less(ledger.room, sizeWithoutRecord(draft, shown));
+          takeFrom(ledger.room, sizeWithoutRecord(draft, shown));
       }
     }
   }
@@ -86,7 +89,7 @@ export class Placement {
       if (ledger === undefined) break;
       const place = this.assignAddress(ledger);
       if (place !== undefined) {
-        ledger.room = less(ledger.room, size);
+        takeFrom(ledger.room, size);
         ledger.queue += 1;
         ledger.unclaimed.push({ image: pool.image, allocatedAt: this.draft.now });
         return this.images.place(place.host, pool.image) ? { ...place, firstUse: true } : place;
@@ -108,7 +111,7 @@ export class Placement {
     let fewest: readonly Microvm[] | undefined;
     for (const ledger of this.selectedBy(pool)) {
       if (this.whyHeld(ledger, pool.image) !== undefined) continue;
-      let room = ledger.room;
+      let room: Room = ledger.room;
       for (const vm of ledger.microvms) if (leaving.has(vm.name)) room = more(room, vm.size);
       const going: Microvm[] = [];
       for (const vm of ledger.microvms) {
@@ -180,8 +183,10 @@ export function whyClosed(draft: Draft, { spec, standing, observation }: HostVie
   return { code: "FR-NO-CAPACITY", message: `host "${spec.name}" failed ${held.count} times in a row (${held.reason}: ${held.message})` };
 }
 
-function less(room: Room, size: Size): Room {
-  return { vcpu: room.vcpu - size.vcpu, memoryMb: room.memoryMb - size.memoryMb, microvms: room.microvms - 1 };
+function takeFrom(room: FreeRoom, size: Size): void {
+  room.vcpu -= size.vcpu;
+  room.memoryMb -= size.memoryMb;
+  room.microvms -= 1;
 }
 
 function fits(room: Room, size: Size): boolean {
