@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, inject, it } from "vitest";
 import { firecrackerDrivers } from "../../reconciler/cli/dev/vm-drivers.js";
 import { buildImage } from "../../reconciler/images/build-image.js";
 import { firerunner } from "../e2e/child.fixture.js";
@@ -38,7 +38,7 @@ describeImages("the driver for Firecracker's own binary, with the monitor of QEM
       kernel: "firerunner.local/kernel-minimal:built",
       rootfs: "firerunner.local/shell:built",
       pool: { minIdle: 0 },
-      drivers: (given) => firecrackerDrivers(program, given),
+      drivers: (given) => firecrackerDrivers(program, { ...given, cache: inject("unpackedImages") }),
     });
     const { directory, before, client, lastWords } = world;
     const pushed = await world.push("bridged", { ".gitlab-ci.yml": JSON.stringify({ bridged: { script } }) });

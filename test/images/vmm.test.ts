@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
+import { afterEach, beforeAll, expect, inject, it } from "vitest";
 import { GuestImages } from "../../reconciler/embedded/host/guest-images.js";
 import { buildImage } from "../../reconciler/images/build-image.js";
 import { until } from "../e2e/until.fixture.js";
@@ -24,7 +24,6 @@ const reconciler = `
 `;
 
 describeImages("the monitor with Firecracker's command line", () => {
-  let pulled = "";
   let folder = "";
   let namespace = "";
   const children: ChildProcess[] = [];
@@ -32,9 +31,7 @@ describeImages("the monitor with Firecracker's command line", () => {
     const store = sharedStore();
     const options = { store, version: "0.0.0", say: () => undefined };
     for (const name of ["kernel-minimal", "shell"] as const) if ((await store.find(name)) === undefined) await buildImage(name, options);
-    pulled = mkdtempSync(join(tmpdir(), "firerunner-pulled-"));
   }, 1_800_000);
-  afterAll(() => rmSync(pulled, { recursive: true, force: true }));
   afterEach(() => {
     for (const child of children.splice(0)) child.kill("SIGKILL");
     if (namespace !== "") ip("netns", "del", namespace);
@@ -62,10 +59,13 @@ describeImages("the monitor with Firecracker's command line", () => {
 
   async function start(): Promise<{ readonly vmm: ChildProcess; readonly said: () => string; readonly heard: () => string }> {
     folder = mkdtempSync(join(tmpdir(), "firerunner-vmm-"));
-    const images = new GuestImages({ directory: pulled, layout: sharedStore().layout });
+    const images = new GuestImages({ directory: inject("unpackedImages"), layout: sharedStore().layout });
     const config = structuredClone(recorded["firecracker.cfg"]);
     config["boot-source"].kernel_image_path = await images.kernel("firerunner.local/kernel-minimal:built", "boot/vmlinux");
-    config.drives[0].path_on_host = await images.disk("firerunner.local/shell:built");
+    // It is written to.
+    const disk = join(folder, "root.ext4");
+    execFileSync("cp", ["--reflink=auto", "--sparse=always", await images.disk("firerunner.local/shell:built"), disk]);
+    config.drives[0].path_on_host = disk;
     const [eth0, eth1] = config["network-interfaces"].map((each: { host_dev_name: string }) => each.host_dev_name);
     makeNetwork([eth0, eth1]);
     const file = (name: string, content: unknown) => {
