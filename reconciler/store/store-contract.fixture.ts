@@ -159,11 +159,11 @@ export function storeContract(open: OpenStore): void {
       expect(store.get("hint", "a")).toBeDefined();
     });
 
-    it("takes thousands of commits in one burst", async () => {
+    it("takes a thousand commits in one burst", async () => {
       const { store } = await start();
-      const results = await Promise.all(Array.from({ length: 3_000 }, (_, n) => store.commit({ writes: [put(`k${n}`, hint(n + 1))] })));
-      expect(new Set(results.map(revisionOf)).size).toBe(3_000);
-      expect(store.list("hint")).toHaveLength(3_000);
+      const results = await Promise.all(Array.from({ length: 1_000 }, (_, n) => store.commit({ writes: [put(`k${n}`, hint(n + 1))] })));
+      expect(new Set(results.map(revisionOf)).size).toBe(1_000);
+      expect(store.list("hint")).toHaveLength(1_000);
     });
   });
 
