@@ -37,7 +37,7 @@ export interface GitLabConnectionArgs extends DeclaredResourceArgs {
    * reference that the reconciler resolves: `env:NAME` or `file:PATH`. The token itself never reaches Pulumi. Changes in place.
    */
   token: pulumi.Input<string>;
-  /** What its runners serve. Changes in place, for new runners. */
+  /** What its runners serve. Changes in place; runners that wait for a job are replaced. */
   scope: pulumi.Input<ConnectionScopeArgs>;
   /** How its webhooks are told from forged ones. Default: none, and every webhook is refused. Changes in place. */
   webhook?: pulumi.Input<ConnectionWebhookArgs> | undefined;
