@@ -62,7 +62,7 @@ export interface ToldEvent {
 }
 
 /** Translated code is slow, and slower beside other tests. */
-const jobsDeadlineMs = 600_000;
+const jobsDeadlineMs = 1_200_000;
 
 export async function startImagesWorld(options: ImagesWorldOptions): Promise<ImagesWorld> {
   const { kernel, rootfs, bootstrap = "agent", pool, store = sharedStore(), cmdline = {}, drivers: driversOf = qemuDrivers } = options;
