@@ -16,7 +16,10 @@ describeImages("two builds, with nothing shared between them", () => {
     return { digest, sbom: readFileSync(built.sbomFile(name), "utf8") };
   };
 
-  it.each(["shell", "kernel-minimal"] as const)("give the same digest of %s, and the same bill of materials", async (name) => {
-    expect(await build(name, "one")).toEqual(await build(name, "another"));
-  });
+  it.each(["shell", "docker", "cloud-init", "kernel-minimal"] as const)(
+    "give the same digest of %s, and the same bill of materials",
+    async (name) => {
+      expect(await build(name, "one")).toEqual(await build(name, "another"));
+    },
+  );
 });
