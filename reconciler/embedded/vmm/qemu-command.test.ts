@@ -22,7 +22,7 @@ it("what a flintlockd handed to Firecracker becomes a QEMU microvm with the same
   expect(after("-m")).toEqual(["1024"]);
   expect(after("-kernel")).toEqual([recorded["boot-source"].kernel_image_path]);
   expect(after("-append")).toEqual([
-    `${recorded["boot-source"].boot_args} root=/dev/vda rw reboot=t firerunner.monitor-began=1700000000000`,
+    `${recorded["boot-source"].boot_args} root=/dev/vda rw reboot=t no_timer_check firerunner.monitor-began=1700000000000`,
   ]);
   expect(after("-drive")).toEqual([
     "id=drive-root,if=none,file=/dev/mapper/flintlock-thinpool-snap-18,format=raw,cache=unsafe,readonly=off",
@@ -47,6 +47,7 @@ it("an interface for user networking gets the network that the guest is told", (
   const args = qemuArguments({ config, accelerator: "kvm", formats: new Map() });
   expect(args).toContain("user,id=eth1,net=10.9.0.0/24,host=10.9.0.1,dns=10.9.0.254,ipv6=off");
   expect(args.join(" ")).toContain("-accel kvm ");
+  expect(args.join(" ")).not.toContain("no_timer_check");
   expect(args.join(" ")).not.toContain("guestfwd");
 });
 
