@@ -63,7 +63,7 @@ export default defineConfig({
           name: "flintlockd",
           include: ["test/flintlockd/**/*.test.ts"],
           globalSetup: ["test/flintlockd/global-setup.ts"],
-          testTimeout: 900_000,
+          testTimeout: 1_800_000,
           hookTimeout: 120_000,
           fileParallelism: false,
         },

@@ -1,8 +1,8 @@
-import { execFileSync } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { inject } from "vitest";
 import type { ImageStore } from "../../reconciler/images/image-store.js";
+import { runTool } from "../../reconciler/images/run-tool.js";
 import type { AtEnd } from "../e2e/begin-world.fixture.js";
 import { type Child, firerunner, root, startChild } from "../e2e/child.fixture.js";
 import { freePorts } from "../e2e/free-ports.fixture.js";
@@ -42,7 +42,13 @@ export async function startFlintlockd(directory: string, atEnd: AtEnd, guests: "
   const [registryPort = 0] = await freePorts(1);
   const registry = start("docker-registry", "serve", writeRegistryConfig(directory, registryPort));
   atEnd(registry.stop);
-  const containerd = start(inject("containerd"), "--config", writeContainerdConfig(directory, diskBytes[guests]), "--log-level", "warn");
+  const containerd = start(
+    inject("containerd"),
+    "--config",
+    await writeContainerdConfig(directory, diskBytes[guests]),
+    "--log-level",
+    "warn",
+  );
   atEnd(containerd.stop);
   const launcher = writeLauncher(directory, guests);
   const endpoint = `${network.host}:9090`;
@@ -115,11 +121,11 @@ function writeRegistryConfig(directory: string, port: number): string {
   return path;
 }
 
-function writeContainerdConfig(directory: string, size: number): string {
+async function writeContainerdConfig(directory: string, size: number): Promise<string> {
   const scratch = join(directory, "scratch.ext4");
   writeFileSync(scratch, "");
   truncateSync(scratch, size);
-  execFileSync("mke2fs", ["-q", "-t", "ext4", "-O", "^has_journal", "-E", "lazy_itable_init=0", scratch], { stdio: "pipe" });
+  await runTool("mke2fs", ["-q", "-t", "ext4", "-O", "^has_journal", "-E", "lazy_itable_init=0", scratch], { limitMs: 60_000 });
   const lines = [
     "version = 2",
     `root = "${join(directory, "containerd")}"`,

@@ -43,7 +43,7 @@ export interface FlintlockdWorld {
 }
 
 /** Translated code is slow, and slower beside other tests. */
-export const deadlineMs = 300_000;
+export const deadlineMs = 600_000;
 /** Images may have to be built first. */
 export const startLimitMs = 1_800_000;
 
@@ -131,7 +131,7 @@ async function build(directory: string, pool: Partial<PoolInput>, atEnd: AtEnd):
 }
 
 /** What the host is to boot, built where it was not, and put into the host's registry. */
-export async function pushImages(flintlockd: Flintlockd): Promise<FlintlockdWorld["images"]> {
+async function pushImages(flintlockd: Flintlockd): Promise<FlintlockdWorld["images"]> {
   const store = new ImageStore(fileURLToPath(new URL("../../.cache/images", import.meta.url)));
   for (const name of ["kernel-minimal", "shell"] as const) {
     if ((await store.find(name)) === undefined) await buildImage(name, { store, version: "0.0.0", say: () => undefined });
@@ -180,7 +180,7 @@ function fleetOf(
         sizes: { small: { vcpu: 1, memoryMb: 1024 } },
         size: "small",
         maxMicrovms: 4,
-        bootTimeoutS: 120,
+        bootTimeoutS: 600,
         ...pool,
       },
     ],
