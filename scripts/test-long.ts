@@ -1,4 +1,6 @@
 import { spawnSync } from "node:child_process";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { otherNodes, testUnder } from "./other-nodes.js";
 
@@ -16,12 +18,19 @@ function step(name: string, run: () => number): void {
 /** The command line of this checkout. */
 function firerunner(...args: readonly string[]): number {
   return (
-    spawnSync(process.execPath, ["--import", "tsx", "reconciler/cli/bin.ts", ...args], { cwd: root, stdio: "inherit", timeout: 7_200_000 })
+    spawnSync(process.execPath, ["--import", "tsx", "reconciler/cli/bin.ts", ...args], { cwd: root, stdio: "inherit", timeout: 43_200_000 })
       .status ?? 1
   );
 }
 
-step("10,000 seeds of the simulated world", () => firerunner("simulate", "--seed", "1000001", "--seeds", "10000"));
+/** A million jobs take hours: what was played of this commit is kept, and the next run goes on after it. */
+const seeds = process.env.FIRERUNNER_LONG_SEEDS ?? "10000";
+const commit = spawnSync("git", ["rev-parse", "--short", "HEAD"], { cwd: root, encoding: "utf8" }).stdout.trim() || "unknown";
+mkdirSync(join(root, ".cache"), { recursive: true });
+const record = join(root, ".cache", `simulated-${commit}.jsonl`);
+step(`${seeds} seeds of the simulated world with 100 jobs each`, () =>
+  firerunner("simulate", "--seeds", seeds, "--jobs", "100", "--record", record),
+);
 step("every point of the crash matrix", () => {
   const env = { ...process.env, FIRERUNNER_CRASH_EVERY: "1" };
   const args = ["vitest", "run", "--project", "unit", "reconciler/simulator/crash-matrix.test.ts"];

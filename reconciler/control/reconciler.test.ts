@@ -199,3 +199,18 @@ it("does at its next renewal what became due when its clock was set forward", as
   await world.run(ownStoreLease.renewMs + 1_000);
   expect(sent(world, "sweepRunners")).toBe(swept + 1);
 });
+
+it.each([1, 26, 9_600])(
+  "serves a job and leaves nothing behind when its clock was %i hours ahead while another ran, and is set right",
+  async (hours) => {
+    const world = await aWorld();
+    world.setClock(hours * 60 * minute);
+    await world.run(minute);
+    world.forge.push(["vm"], 20_000, "success");
+    await world.run(15_000);
+    world.setClock(-hours * 60 * minute);
+    world.forge.push(["vm"], 2_000, "success");
+    await end(world);
+    expect([...world.forge.jobs.values()].map(({ history }) => history.join())).toEqual(Array(2).fill("created,pending,running,success"));
+  },
+);

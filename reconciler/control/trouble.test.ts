@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { FireRunnerError } from "../model/errors.js";
 import { aHost, aPool } from "../plan/snapshot.fixture.js";
 import { calm, type Dials } from "../simulator/dials.js";
-import { deleteProject, refuseCalls, setForgeClock } from "../simulator/forge-trouble.fixture.js";
+import { deleteProject, refuseCalls } from "../simulator/forge-trouble.fixture.js";
 import { checkAlways, checkAtEnd, isQuiet } from "../simulator/invariants.js";
 import { World } from "../simulator/world.js";
 
@@ -112,7 +112,7 @@ describe("a forge whose clock is another", () => {
     ["two days behind", -48 * hour],
   ])("by %s has its jobs run as always", async (_what, aheadMs) => {
     const world = await aWorld({ maxMicrovms: 2, maxJobTimeoutS: 600 });
-    setForgeClock(world.forge, aheadMs);
+    world.forge.clockAheadMs = aheadMs;
     const jobs = [300_000, 2_000, 2_000, 2_000].map((durationMs) => world.forge.push(["vm"], durationMs, "success"));
     await end(world);
     expect(jobs.map(({ history }) => history.join())).toEqual(jobs.map(() => "created,pending,running,success"));

@@ -1,6 +1,7 @@
 import { endRests, reportConflicts } from "./addresses.js";
 import { advanceMicrovms } from "./advance.js";
 import { pruneConditions } from "./backoff.js";
+import { settleClock } from "./clock-set-back.js";
 import { followDrops, judgeDeadLetters } from "./dead-letters.js";
 import { meetDemand } from "./demand.js";
 import { Draft, type Plan } from "./draft.js";
@@ -27,6 +28,7 @@ import { followLosses } from "./vm-loss.js";
  */
 export function plan(snapshot: Snapshot): Plan {
   const draft = new Draft(snapshot);
+  settleClock(draft);
   followDrops(draft);
   pruneConditions(draft);
   endRests(draft);

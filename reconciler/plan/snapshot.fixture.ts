@@ -1,28 +1,20 @@
 import type { Condition } from "../model/condition.js";
-import { type Connection, type ConnectionInput, connectionSchema } from "../model/connection.js";
 import type { GuestReport } from "../model/front-door.js";
-import { type Host, type HostInput, hostSchema } from "../model/host.js";
+import type { Host, HostInput } from "../model/host.js";
 import type { Identity } from "../model/identity.js";
 import { type Image, imageSchema } from "../model/image.js";
 import type { Job } from "../model/job.js";
 import { macOf } from "../model/mark.js";
 import type { Microvm } from "../model/microvm.js";
-import { type Pool, type PoolInput, poolSchema } from "../model/pool.js";
+import type { Pool, PoolInput } from "../model/pool.js";
 import type { Presence } from "../model/presence.js";
+import { simulatedConnection, simulatedHost, simulatedPool } from "../simulator/fleet.js";
 import type { ConnectionView, HostView, ObservedMicrovm, Snapshot } from "./snapshot.js";
 
 /** The moment at which snapshots are taken unless a test says otherwise. */
 export const now = 1_700_000_000_000;
 
-export const aHost = (host: Partial<HostInput> = {}): Host =>
-  hostSchema.parse({
-    name: "host-a",
-    endpoint: "127.0.0.1:9090",
-    tls: { insecure: true },
-    capacity: { vcpu: 16, memoryMb: 32_768, microvms: 16 },
-    network: { mode: "static", subnet: "10.20.0.0/24", gateway: "10.20.0.1" },
-    ...host,
-  });
+export const aHost = (host: Partial<HostInput> = {}): Host => simulatedHost({ name: "host-a", ...host });
 
 export const anImage = (image: Partial<Image> = {}): Image =>
   imageSchema.parse({
@@ -32,28 +24,10 @@ export const anImage = (image: Partial<Image> = {}): Image =>
     ...image,
   });
 
-export const aConnection = (connection: Partial<ConnectionInput> = {}): Connection =>
-  connectionSchema.parse({
-    name: "forge",
-    kind: "gitlab",
-    url: "https://gitlab.example.com",
-    token: "env:TOKEN",
-    scope: { instance: true },
-    ...connection,
-  });
+export const aConnection = simulatedConnection;
 
 /** A pool with a `small` and a `large` size, whose jobs carry the tag `vm`. */
-export const aPool = (pool: Partial<PoolInput> = {}): Pool =>
-  poolSchema.parse({
-    name: "pool",
-    connection: "forge",
-    image: "image",
-    tags: ["vm"],
-    sizes: { small: { vcpu: 1, memoryMb: 1024 }, large: { vcpu: 4, memoryMb: 4096 } },
-    size: "small",
-    maxMicrovms: 10,
-    ...pool,
-  });
+export const aPool = (pool: Partial<PoolInput> = {}): Pool => simulatedPool(pool);
 
 export const aJob = (job: Partial<Job> = {}): Job => ({
   connection: "forge",

@@ -1,21 +1,16 @@
-import type { ForgeJob, ForgePort } from "../forge/port.js";
 import type { Connection } from "../model/connection.js";
 import type { FireRunnerError } from "../model/errors.js";
-import type { SimulatedForge } from "./simulated-forge.js";
+import type { ForgeCall, SimulatedForge } from "./simulated-forge.js";
 
-type Call = Exclude<keyof ForgePort, "stop">;
-
-const calls = (forge: SimulatedForge): Call[] =>
-  Object.getOwnPropertyNames(Object.getPrototypeOf(forge)).filter((name): name is Call => isCall.has(name as Call));
-
-const isCall: ReadonlySet<Call> = new Set<Call>([
-  ...(["readJob", "activeJobs", "pipelineJobs", "jobLog", "cancelJob", "retryJob", "makeRunner", "findRunners", "pauseRunner"] as Call[]),
-  ...(["runningJobs", "deleteRunner", "checkAccess", "ensureWebhook", "unpauseRunner", "readRunner", "showRunner"] as Call[]),
-]);
+/** What may be refused; the log of a job is not asked for by the loop. */
+const calls = [
+  ...(["readJob", "activeJobs", "cancelJob", "retryJob", "protectedRefs", "checkAccess", "ensureWebhook"] as const),
+  ...(["makeRunner", "findRunners", "readRunner", "showRunner", "pauseRunner", "unpauseRunner", "runningJobs", "deleteRunner"] as const),
+] satisfies readonly ForgeCall[];
 
 /** Has the forge refuse calls from here on: those for which `refusal` gives an error. */
-export function refuseCalls(forge: SimulatedForge, refusal: (call: Call) => FireRunnerError | undefined): void {
-  for (const call of calls(forge)) {
+export function refuseCalls(forge: SimulatedForge, refusal: (call: ForgeCall) => FireRunnerError | undefined): void {
+  for (const call of calls) {
     const real = Reflect.get(forge, call) as (...args: unknown[]) => Promise<unknown>;
     Reflect.set(forge, call, async (...args: unknown[]) => {
       const error = refusal(call);
@@ -23,28 +18,6 @@ export function refuseCalls(forge: SimulatedForge, refusal: (call: Call) => Fire
       return real.apply(forge, args);
     });
   }
-}
-
-/** The forge's clock is so far ahead: every time that it tells of jobs is. */
-export function setForgeClock(forge: SimulatedForge, aheadMs: number): void {
-  const skew = (at: number | undefined) => (at === undefined ? undefined : at + aheadMs);
-  const skewed = (job: ForgeJob): ForgeJob => ({
-    ...job,
-    createdAt: skew(job.createdAt),
-    queuedAt: skew(job.queuedAt),
-    startedAt: skew(job.startedAt),
-    finishedAt: skew(job.finishedAt),
-  });
-  const { readJob, activeJobs, runningJobs } = forge;
-  forge.readJob = async (...args) => {
-    const job = await readJob.apply(forge, args);
-    return job === undefined ? undefined : skewed(job);
-  };
-  forge.activeJobs = async () => {
-    const active = await activeJobs.apply(forge);
-    return { ...active, jobs: active.jobs.map(skewed) };
-  };
-  forge.runningJobs = async (...args) => (await runningJobs.apply(forge, args)).map(skewed);
 }
 
 /** Its project is deleted: with it go its jobs, and the runners that were made in it. */

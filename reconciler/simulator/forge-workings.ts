@@ -61,6 +61,8 @@ const onlineMs = 7_200_000;
 export class ForgeWorkings {
   readonly jobs = new Map<number, SimulatedJob>();
   readonly runners = new Map<number, SimulatedRunner>();
+  /** Jobs that it failed because no runner came for them. */
+  readonly givenUp = new Set<number>();
   /** How many runners the plan allows. */
   runnerLimit = Number.POSITIVE_INFINITY;
   /** The jobs that are not over, in the order in which they came. */
@@ -116,7 +118,10 @@ export class ForgeWorkings {
       (runner) => !runner.paused && this.clock.now() - (runner.contactedAt ?? 0) < onlineMs && this.mayTake(runner, job),
     );
     if (isServed) this.clock.after(lookEveryMs, () => this.failWhenUnserved(job));
-    else this.become(job, "failed");
+    else {
+      this.givenUp.add(job.jobId);
+      this.become(job, "failed");
+    }
   }
 
   /** What a runner's request leaves behind, paused or not; it is not written down each time. */

@@ -20,6 +20,8 @@ export async function play(script: Script): Promise<World> {
   world.calmDown();
   world.forge.runnerLimit = Number.POSITIVE_INFINITY;
   world.undo();
+  // What was set aside is asked for again, as operators would, until nothing more of it comes.
+  for (const atMs of [0, minute, 5 * minute]) world.clock.after(atMs, () => world.retryLetters());
   await world.run(30 * minute, () => isQuiet(world));
   // Whatever was late by then has come.
   await world.run(2 * minute);
@@ -65,6 +67,15 @@ function take(step: Step, world: World): void {
       return void world.failOver(0);
     case "setClock":
       return void world.setClock(step.byMs);
+    case "setForgeClock":
+      forge.clockAheadMs = step.aheadMs;
+      return;
+    case "failHostCall":
+      world.mayGiveUp = true;
+      return void hosts.failCall(step.call, step.forMs);
+    case "failForgeCall":
+      world.mayGiveUp = true;
+      return void forge.failCall(step.call, step.forMs);
     case "limitRunners":
       forge.runnerLimit = step.to;
       return;

@@ -3,6 +3,8 @@ import { calm, type Dials, faults, someFaults } from "./dials.js";
 import { type SimulatedFleet, simulatedConnection, simulatedHost, simulatedImage, simulatedPool } from "./fleet.js";
 import type { Origin } from "./forge-workings.js";
 import { SeededRandom } from "./seeded-random.js";
+import type { ForgeCall } from "./simulated-forge.js";
+import type { HostCall } from "./simulated-hosts.js";
 
 const minute = 60_000;
 
@@ -21,6 +23,9 @@ export type Step = { readonly atMs: number } & (
   | { readonly kind: "startAnother" | "restart" | "crash" | "loseStore" | "loseLead" | "deleteRunner" }
   | { readonly kind: "failOver"; readonly lost: number }
   | { readonly kind: "setClock"; readonly byMs: number }
+  | { readonly kind: "setForgeClock"; readonly aheadMs: number }
+  | { readonly kind: "failHostCall"; readonly call: HostCall; readonly forMs: number }
+  | { readonly kind: "failForgeCall"; readonly call: ForgeCall; readonly forMs: number }
   | { readonly kind: "limitRunners"; readonly to: number }
   | { readonly kind: "operate"; readonly host: string; readonly what: "cordon" | "drain" | "forget"; readonly deadlineAfterMs?: number }
 );
@@ -58,7 +63,11 @@ export function scriptOf(seed: number, jobs?: number): Script {
   const fleet = someFleet(random, scale);
   for (let n = 0; n < pushes; n++) add(somePush(random, windowMs));
   for (let atMs = 0; atMs + minute <= windowMs; atMs += minute) addTroubles(random, fleet, scale, atMs, add);
-  return { seed, fleet, dials: someFaults(random), steps, isShared: random.chance(0.25), stormMs: windowMs + 30_000 };
+  addRarities(SeededRandom.named(seed, "rarities"), windowMs, add);
+  // What fails for hours is to be over when the faults stop.
+  const ends = [...steps.values()].map((step) => step.atMs + ("call" in step ? step.forMs : 0));
+  const stormMs = Math.max(windowMs, ...ends) + 30_000;
+  return { seed, fleet, dials: someFaults(random), steps, isShared: random.chance(0.25), stormMs };
 }
 
 /** The same script with some of its faults and steps alone, by their names. */
@@ -137,6 +146,26 @@ function somePush(random: SeededRandom, windowMs: number): Step {
     ...(random.chance(0.1) ? { cancelAfterMs: random.between(0, 20_000) } : {}),
   };
 }
+
+/** What goes wrong for long: a forge whose clock is another by minutes or years, and calls of one kind that fail until they are set aside. */
+function addRarities(random: SeededRandom, windowMs: number, add: (step: Step) => void): void {
+  const sometime = () => random.between(0, windowMs);
+  if (random.chance(0.1)) {
+    const aheadMs = random.pick([-1, 1]) * random.pick([random.between(1_000, 10 * minute), 26 * 60 * minute, 400 * 24 * 60 * minute]);
+    add({ kind: "setForgeClock", atMs: random.pick([0, sometime()]), aheadMs });
+  }
+  const far = [60 * minute, 26 * 60 * minute, 400 * 24 * 60 * minute] as const;
+  if (random.chance(0.04)) add({ kind: "setClock", atMs: sometime(), byMs: random.pick([-1, 1]) * random.pick(far) });
+  if (!random.chance(0.04)) return;
+  const forMs = (random.chance(0.2) ? random.between(65, 130) : random.between(6, 20)) * minute;
+  if (random.chance(0.3)) add({ kind: "failHostCall", atMs: sometime(), call: random.pick(["create", "get", "delete", "list"]), forMs });
+  else add({ kind: "failForgeCall", atMs: sometime(), call: random.pick(longFailing), forMs });
+}
+
+const longFailing = [
+  ...(["readJob", "activeJobs", "cancelJob", "retryJob", "makeRunner", "findRunners", "readRunner"] as const),
+  ...(["showRunner", "pauseRunner", "unpauseRunner", "runningJobs", "deleteRunner"] as const),
+] as const satisfies readonly ForgeCall[];
 
 /** What goes wrong as a whole within one minute, now and then. */
 function addTroubles(random: SeededRandom, { hosts }: SimulatedFleet, scale: number, fromMs: number, add: (step: Step) => void): void {

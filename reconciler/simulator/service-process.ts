@@ -55,7 +55,15 @@ export function startProcess(parts: ServiceProcessParts): ServiceProcess {
   const life = newLife();
   const clock = clockOf(parts, life);
   const store = boundary("store", parts.store, life, parts.fate);
-  const guest = createGuest({ store, sealer, clock, key: serviceKey, owner, url: () => "https://firerunner.example", cloudConfig: () => "" });
+  const guest = createGuest({
+    store,
+    sealer,
+    clock,
+    key: serviceKey,
+    owner,
+    url: () => "https://firerunner.example",
+    cloudConfig: () => "",
+  });
   let leadsSince: number | undefined;
   const leads = (epoch: string | undefined) => {
     leadsSince = epoch === undefined ? undefined : parts.clock.now();

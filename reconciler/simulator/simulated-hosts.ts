@@ -19,6 +19,9 @@ export interface Machine {
   on: boolean;
 }
 
+/** What may be asked of a host. */
+export type HostCall = "create" | "get" | "delete" | "list";
+
 const unreachableAfterMs = 10_000;
 const pullMs = 30_000;
 
@@ -30,6 +33,7 @@ export class SimulatedHosts implements FlintlockPort {
   private readonly workers = new Map<string, Promise<void>>();
   private readonly downUntil = new Map<string, number>();
   private readonly wedgedUntil = new Map<string, number>();
+  private readonly failing = new Map<HostCall, number>();
   private uids = 0;
 
   constructor(
@@ -55,6 +59,11 @@ export class SimulatedHosts implements FlintlockPort {
     this.wedgedUntil.set(host, this.clock.now() + forMs);
   }
 
+  /** Every call of one kind fails for so long, at all hosts, while the others are answered. */
+  failCall(call: HostCall, forMs: number): void {
+    this.failing.set(call, this.clock.now() + forMs);
+  }
+
   /** The host's machine is gone with all that ran on it; it does not answer until `returnsAt`, and is empty then. */
   destroy(host: string, returnsAt: number): void {
     this.downUntil.set(host, returnsAt);
@@ -67,7 +76,7 @@ export class SimulatedHosts implements FlintlockPort {
   }
 
   async create({ host, microvm, namespace, metadata }: CreateRequest): Promise<HostMicrovm> {
-    await this.travel(host);
+    await this.travel(host, "create");
     if (this.faults.strikes("hostRefuses")) throw new FireRunnerError("FR-FLINTLOCK-REJECTED", "simulated refusal");
     const uid = `UID${String(++this.uids).padStart(6, "0")}`;
     const machine: Machine = {
@@ -90,7 +99,7 @@ export class SimulatedHosts implements FlintlockPort {
   }
 
   async get(host: Host, uid: string): Promise<HostMicrovm | undefined> {
-    await this.travel(host);
+    await this.travel(host, "get");
     const machine = this.machines.get(uid);
     const found = machine === undefined ? undefined : shown(machine);
     await this.answer(host);
@@ -98,7 +107,7 @@ export class SimulatedHosts implements FlintlockPort {
   }
 
   async delete(host: Host, uid: string): Promise<"accepted" | "absent"> {
-    await this.travel(host);
+    await this.travel(host, "delete");
     const machine = this.machines.get(uid);
     if (machine === undefined) {
       await this.answer(host);
@@ -117,7 +126,7 @@ export class SimulatedHosts implements FlintlockPort {
   }
 
   async list(host: Host, namespace: string): Promise<readonly HostMicrovm[]> {
-    await this.travel(host);
+    await this.travel(host, "list");
     if (this.faults.strikes("listFails") || this.isWedged(host.name)) {
       throw new FireRunnerError("FR-FLINTLOCK-UNKNOWN", "simulated: the list met what is being removed", { retryable: true });
     }
@@ -156,10 +165,10 @@ export class SimulatedHosts implements FlintlockPort {
     this.events.changed();
   }
 
-  private async travel(host: Host): Promise<void> {
+  private async travel(host: Host, call: HostCall): Promise<void> {
     await this.clock.sleep(this.faults.strikes("hostSlow") ? this.random.between(1_000, 8_000) : this.random.between(1, 20));
     if (this.isDown(host.name)) await this.loseAnswer("a call");
-    if (this.faults.strikes("hostFails")) {
+    if (this.faults.strikes("hostFails") || this.clock.now() < (this.failing.get(call) ?? 0)) {
       throw new FireRunnerError("FR-FLINTLOCK-UNKNOWN", "simulated trouble of the host", { retryable: true });
     }
   }

@@ -40,6 +40,8 @@ export class World {
   readonly known = new Set<string>();
   /** Whether all that was written down was lost once: what had been sent before nobody knows of until it is seen. */
   hasLostStore = false;
+  /** Whether something failed for so long that the forge may have given up jobs that waited. */
+  mayGiveUp = false;
   /** How the processes that start from here on decide. */
   decide: (snapshot: Snapshot) => Plan = plan;
   /** How long the lead lasts of those. */
@@ -222,6 +224,15 @@ export class World {
 
   undo(): void {
     const writes = this.store.list("operation").map(({ key }) => ({ kind: "operation", key, value: null, expect: "any" }) as const);
+    if (writes.length > 0) void this.put(writes);
+  }
+
+  /** People ask for all that was set aside to be tried again. */
+  retryLetters(): void {
+    const asked = { what: "retry", by: "a test", at: this.now() } as const;
+    const writes = this.store
+      .list("deadLetter")
+      .map(({ key, value }) => ({ kind: "deadLetter", key, value: { ...value, asked }, expect: "any" }) as const);
     if (writes.length > 0) void this.put(writes);
   }
 

@@ -1,0 +1,40 @@
+import { expect, it } from "vitest";
+import { applyPlan } from "./apply-plan.fixture.js";
+import { settleClock } from "./clock-set-back.js";
+import { Draft } from "./draft.js";
+import { aSnapshot, aVm, now } from "./snapshot.fixture.js";
+
+const hour = 3_600_000;
+
+const settled = (vm: ReturnType<typeof aVm>) => {
+  const draft = new Draft(aSnapshot({ microvms: [vm] }));
+  settleClock(draft);
+  return { decided: draft.finish(), vm: draft.microvms.get(vm.name), draft };
+};
+
+it("takes what was done an hour from now for done by now, and leaves a job as much time as it had", () => {
+  const ahead = now + hour;
+  const { vm, decided, draft } = settled(aVm({ phase: "busy", allocatedAt: ahead, busyAt: ahead, jobDeadlineAt: ahead + 600_000 }));
+  expect(vm).toMatchObject({ allocatedAt: now, busyAt: now, jobDeadlineAt: now + 600_000 });
+  const again = new Draft(applyPlan(draft.snapshot, decided));
+  settleClock(again);
+  expect(again.finish().decisions).toEqual([]);
+});
+
+it("waits for what was done a moment from now: a list that is under way may be older", () => {
+  expect(settled(aVm({ allocatedAt: now - 1_000, createdAt: now + 60_000 })).decided.decisions).toEqual([]);
+});
+
+it("holds back no longer than before what was held back when the clock was ahead", () => {
+  const condition = {
+    subject: { kind: "class", name: "pool/small" },
+    type: "NoJobTaken",
+    status: true,
+    reason: "FR-VM-NO-JOB",
+    message: "",
+    count: 1,
+  };
+  const draft = new Draft(aSnapshot({ conditions: [{ ...condition, observedAt: now + hour, until: now + hour + 5_000 }] }));
+  settleClock(draft);
+  expect([...draft.conditions.values()]).toContainEqual({ ...condition, observedAt: now, until: now + 5_000 });
+});
