@@ -1,18 +1,14 @@
-import type { Connection } from "../model/connection.js";
 import type { Job, WaitingReason } from "../model/job.js";
 import type { Microvm } from "../model/microvm.js";
 import type { Pool } from "../model/pool.js";
 import { classKey, type RunnerClass, sizesInOrder } from "../model/runner-class.js";
 import { sizeOf } from "../model/size-tag.js";
-import { nextMinute } from "../model/time-zone.js";
 import { retire } from "./advance.js";
-import { classHeldBack } from "./backoff.js";
 import type { Draft } from "./draft.js";
 import { giveBack, mayGiveBack } from "./give-back.js";
-import { type IdleNumbers, idleNumbersAt, idleTarget } from "./idle-target.js";
+import { IdleStock } from "./idle-stock.js";
 import { explain } from "./jobs.js";
-import { isStale } from "./look.js";
-import { allocateMicrovm, commitMicrovm, newPerPlan } from "./make-microvm.js";
+import { Making, onItsWay } from "./making.js";
 import { Placement } from "./place.js";
 import { beyondQuota } from "./project-quota.js";
 import { whyNoRunner } from "./runner-limit.js";
@@ -57,17 +53,20 @@ interface Refused {
 class Demand {
   private readonly supply: Supply;
   private readonly placement: Placement;
+  private readonly making: Making;
   private readonly jobs = new TupleMap<ClassJobs>();
   private readonly unserved: Unserved[] = [];
   /** Classes for which nothing can be made: what is true of one job of them is true of the next. */
   private readonly refused = new Map<string, Refused>();
   private readonly shortOf = new Map<string, number>();
-  private readonly idle = new Map<string, IdleNumbers>();
+  private readonly idle: IdleStock;
   private makesRoom = false;
 
   constructor(private readonly draft: Draft) {
     this.supply = new Supply(draft);
     this.placement = new Placement(draft);
+    this.making = new Making(draft, this.supply, this.placement);
+    this.idle = new IdleStock(draft, this.supply);
     const beyond = beyondQuota(draft, oldestFirst);
     for (const [key, job] of draft.jobs) {
       if (job.pool === undefined || job.size === undefined) continue;
@@ -100,7 +99,7 @@ class Demand {
     // Only now is everything given out: what held for the first that were refused need not be the reason any more.
     for (const refused of this.refused.values()) {
       const { view, runnerClass, jobs } = refused;
-      refused.reason = this.obstacle(view, runnerClass) ?? refused.reason;
+      refused.reason = this.making.obstacle(view, runnerClass) ?? refused.reason;
       this.shortOf.set(view.spec.name, (this.shortOf.get(view.spec.name) ?? 0) + jobs.length);
       for (const job of jobs) explain(this.draft, job, refused.reason);
     }
@@ -121,7 +120,7 @@ class Demand {
     for (const vm of this.supply.takeSurplus(runnerClass, waiting.length)) {
       const idleSince = Math.max(vm.assignedAt ?? 0, vm.committedAt ?? vm.allocatedAt, lastLeftAt);
       if (!this.draft.reached(idleSince + surplusMs)) committed.push(vm);
-      else if (spare.length < this.wantedIdle(view, runnerClass) && mayGiveBack(this.draft, vm)) this.keepWithoutRunner(vm);
+      else if (spare.length < this.idle.wanted(view, runnerClass) && mayGiveBack(this.draft, vm)) this.keepWithoutRunner(vm);
       else this.letGo(vm);
     }
   }
@@ -138,7 +137,7 @@ class Demand {
       const mayCommit = !view.paused && limited === undefined;
       const vm = covering > 0 || !mayCommit || connection === undefined ? undefined : this.nextSpare(spare);
       if (vm !== undefined && connection !== undefined) {
-        this.commit(vm, view.spec, connection);
+        this.making.commit(vm, view.spec, connection);
         limited = whyNoRunner(this.draft, view.spec.connection);
       }
       if (covering > 0 || vm !== undefined) explain(this.draft, job, (willRun > 0 ? undefined : limited) ?? covered);
@@ -151,79 +150,21 @@ class Demand {
 
   private letIdleGo(view: PoolView, runnerClass: RunnerClass): void {
     const { spare } = this.supply.of(runnerClass);
-    const { idleTimeS } = this.idleNumbers(view.spec);
-    for (const vm of spare.splice(this.wantedIdle(view, runnerClass))) {
+    const { idleTimeS } = this.idle.numbers(view.spec);
+    for (const vm of spare.splice(this.idle.wanted(view, runnerClass))) {
       if (this.draft.reached((vm.claimedAt ?? vm.allocatedAt) + idleTimeS * 1000)) this.letGo(vm);
       else spare.push(vm);
     }
-  }
-
-  /** How many microVMs of a class are kept ready: of other sizes than the pool's own there are none. */
-  private wantedIdle({ spec, paused }: PoolView, runnerClass: RunnerClass): number {
-    return runnerClass.size === spec.size && !paused ? idleTarget(this.idleNumbers(spec), this.supply.of(runnerClass).inUse) : 0;
-  }
-
-  private idleNumbers(pool: Pool): IdleNumbers {
-    const known = this.idle.get(pool.name);
-    if (known !== undefined) return known;
-    const numbers = idleNumbersAt(pool, this.draft.now);
-    this.idle.set(pool.name, numbers);
-    // Other numbers may hold from the next minute on.
-    if (pool.idlePolicies.length > 0) this.draft.reached(nextMinute(this.draft.now));
-    return numbers;
   }
 
   private keepClassWarm(view: PoolView, runnerClass: RunnerClass): void {
     const { spec } = view;
     // Jobs go first: while they lack a place or room, what becomes free is theirs.
     if (this.shortOf.has(spec.name) || this.makesRoom) return;
-    const missing = this.wantedIdle(view, runnerClass) - this.supply.of(runnerClass).spare.length;
+    const missing = this.idle.wanted(view, runnerClass) - this.supply.of(runnerClass).spare.length;
     for (let n = 0; n < missing; n++) {
-      if (this.make(view, runnerClass) !== undefined) return;
+      if (this.making.make(view, runnerClass) !== undefined) return;
     }
-  }
-
-  /** Makes one microVM of a class, or says what forbids it. */
-  private make(view: PoolView, runnerClass: RunnerClass, job?: Job): WaitingReason | undefined {
-    const { spec } = view;
-    const obstacle = this.obstacle(view, runnerClass);
-    if (obstacle !== undefined) return obstacle;
-    const size = sizeOf(spec, runnerClass.size);
-    const connection = this.draft.connections.get(spec.connection)?.spec;
-    if (size === undefined || connection === undefined) return undeclared(spec);
-    if (this.draft.namesTaken >= newPerPlan) {
-      this.draft.again();
-      return onItsWay(runnerClass);
-    }
-    const place = this.placement.take(spec, size);
-    if ("code" in place) return place;
-    const vm = allocateMicrovm(this.draft, {
-      pool: spec,
-      sizeName: runnerClass.size,
-      size,
-      place,
-      ...(job === undefined ? {} : { job }),
-    });
-    this.supply.use(spec.name);
-    if (job !== undefined) this.commit(vm, spec, connection);
-    return undefined;
-  }
-
-  /** What forbids anything new for a class at the moment. */
-  private obstacle(view: PoolView, runnerClass: RunnerClass): WaitingReason | undefined {
-    const { spec } = view;
-    if (view.paused) return { code: "FR-POOL-LIMIT", message: `pool "${spec.name}" is paused` };
-    const connection = this.draft.connections.get(spec.connection);
-    if (connection === undefined || !this.draft.snapshot.images.some((image) => image.name === spec.image)) return undeclared(spec);
-    if (isStale(this.draft, connection))
-      return { code: "FR-CONNECTION-STALE", message: `connection "${spec.connection}" has not been read for a minute` };
-    const limited = whyNoRunner(this.draft, spec.connection);
-    if (limited !== undefined) return limited;
-    const held = classHeldBack(this.draft, runnerClass);
-    if (held !== undefined)
-      return { code: "FR-POOL-BACKOFF", message: `${held.count} times in a row no job was taken (${held.reason}: ${held.message})` };
-    if (this.supply.usedBy(spec.name) < spec.maxMicrovms) return undefined;
-    return { code: "FR-POOL-LIMIT", message: `pool "${spec.name}" has its maxMicrovms of ${spec.maxMicrovms}` };
   }
 
   /** What idles gives way to jobs that lack a place in its pool, or room on its host. */
@@ -258,14 +199,9 @@ class Demand {
       known.jobs.push(job);
       return;
     }
-    const reason = this.make(view, runnerClass, job);
+    const reason = this.making.make(view, runnerClass, job);
     if (reason === undefined) explain(this.draft, job, whyNoRunner(this.draft, view.spec.connection) ?? onItsWay(runnerClass));
     else this.refused.set(key, { view, runnerClass, jobs: [job], reason });
-  }
-
-  private commit(vm: Microvm, pool: Pool, connection: Connection): void {
-    commitMicrovm(this.draft, vm, pool, connection);
-    this.supply.commit(vm);
   }
 
   /** Takes the next one that may get a runner: a former one of its own must be gone first. */
@@ -297,14 +233,6 @@ class Demand {
   private jobsOf(pool: string, size: string): ClassJobs {
     return this.jobs.of([pool, size], () => ({ runnerClass: { pool, size }, waiting: [], lastLeftAt: 0 }));
   }
-}
-
-function onItsWay({ pool, size }: RunnerClass): WaitingReason {
-  return { code: "FR-WAITING-FOR-MICROVM", message: `a microVM of size "${size}" of pool "${pool}" is on its way` };
-}
-
-function undeclared(pool: Pool): WaitingReason {
-  return { code: "FR-NOT-FOUND", message: `pool "${pool.name}" needs connection "${pool.connection}" and image "${pool.image}"` };
 }
 
 function oldestFirst(a: Job, b: Job): number {
