@@ -62,8 +62,8 @@ export const plantedBugs: Readonly<Record<string, readonly Edit[]>> = {
     },
     {
       file: "plan/addresses.ts",
-      find: "?.observation?.microvms.values() ?? []) {\n      if (shown.mac",
-      put: "?.observation?.microvms.values() ?? []) {\n      if (shown.mark !== undefined) continue;\n      if (shown.mac",
+      find: "?.microvms.values() ?? []) this.take(shown, suffix);",
+      put: "?.microvms.values() ?? []) if (shown.mark === undefined) this.take(shown, suffix);",
     },
   ],
 };
