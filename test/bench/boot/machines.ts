@@ -9,7 +9,7 @@ import { aHost, anImage, aVm } from "../../../reconciler/plan/snapshot.fixture.j
 import type { StockDebian } from "./stock-debian.js";
 
 /** What both machines have. */
-export const size = { vcpu: 1, memoryMb: 1024 } as const;
+const size = { vcpu: 1, memoryMb: 1024 } as const;
 /** The address at which guests find this machine: QEMU's own connections end at its loopback. */
 export const gateway = "10.20.0.1";
 
