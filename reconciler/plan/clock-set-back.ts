@@ -6,6 +6,12 @@ import type { Draft } from "./draft.js";
 /** No call lasts longer: what is written down as done later than this from now was done before the clock was set back. */
 const longestCallMs = 300_000;
 
+/** Each is asked of every microVM in every pass. */
+const microvmTimes = [
+  ...(["allocatedAt", "createSentAt", "createdAt", "claimedAt", "assignedAt", "busyAt", "drainingAt", "absentAt"] as const),
+  ...(["deletingAt", "deleteAcceptedAt", "deleteTriedAt", "committedAt", "endAskedAt"] as const),
+];
+
 /**
  * After the clock was set back by much, records tell of what was done at times that are yet to come: nothing would follow it
  * until then. All of it was done by now. What was done a moment ahead is waited for: a list that is under way may be older.
@@ -33,10 +39,7 @@ export function settleClock(draft: Draft): void {
 
 /** A job's deadline stands as far from its beginning as before. */
 function microvmByNow(draft: Draft, vm: Microvm): Microvm {
-  const settled = byNow(draft, vm, [
-    ...(["allocatedAt", "createSentAt", "createdAt", "claimedAt", "assignedAt", "busyAt", "drainingAt", "absentAt"] as const),
-    ...(["deletingAt", "deleteAcceptedAt", "deleteTriedAt", "committedAt", "endAskedAt"] as const),
-  ]);
+  const settled = byNow(draft, vm, microvmTimes);
   const { busyAt, jobDeadlineAt } = vm;
   if (busyAt === undefined || jobDeadlineAt === undefined || settled.busyAt === busyAt) return settled;
   return { ...settled, jobDeadlineAt: draft.now + Math.max(jobDeadlineAt - busyAt, 0) };
