@@ -1,5 +1,5 @@
 import { defineCommand } from "citty";
-import { keepCompiled } from "../../compile-cache.js";
+import { keepCompiled, writeCompiled } from "../../compile-cache.js";
 import { FireRunnerError } from "../../model/errors.js";
 import { type Service, serviceSchema } from "../../model/service.js";
 import { openStateDir } from "../../state-dir.js";
@@ -28,6 +28,7 @@ export const serveCommand = (terminal: Terminal) =>
         process.exit(1);
       });
       const running = await startService({ service, logger, env: terminal.env });
+      writeCompiled();
       await asked;
       logger.info({}, "stopping");
       await running.stop();
