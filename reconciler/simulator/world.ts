@@ -11,6 +11,7 @@ import { plan } from "../plan/plan.js";
 import type { Snapshot } from "../plan/snapshot.js";
 import type { Store, Write } from "../store/port.js";
 import { type Crossing, type Fate, kill, tell } from "./boundary.js";
+import { declaredWrites } from "./declared.js";
 import { calm, type Dials, FaultBoard } from "./dials.js";
 import { Diary } from "./diary.js";
 import { simulatedConnection, simulatedImage } from "./fleet.js";
@@ -117,19 +118,7 @@ export class World {
     connection = simulatedConnection(),
     images: readonly Image[] = [simulatedImage()],
   ): Promise<void> {
-    const declared = <S extends { readonly name: string }>(kind: string, specs: readonly S[]) =>
-      specs.map((spec, order) => ({
-        kind,
-        key: spec.name,
-        value: { spec, generation: 1, order, declaredAt: beginAt },
-        expect: "any",
-      })) as unknown as Write[];
-    this.declared = [
-      ...declared("host", hosts),
-      ...declared("pool", pools),
-      ...declared("image", images),
-      ...declared("connection", [connection]),
-    ];
+    this.declared = declaredWrites({ hosts, pools, images, connections: [connection] }, beginAt);
     await this.put(this.declared);
     // It was declared long before anything fails over.
     await this.store.settled();
