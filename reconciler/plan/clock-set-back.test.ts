@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 import { applyPlan } from "./apply-plan.fixture.js";
 import { settleClock } from "./clock-set-back.js";
 import { Draft } from "./draft.js";
-import { aSnapshot, aVm, now } from "./snapshot.fixture.js";
+import { aClassHeldBack, aSnapshot, aVm, now } from "./snapshot.fixture.js";
 
 const hour = 3_600_000;
 
@@ -26,14 +26,7 @@ it("waits for what was done a moment from now: a list that is under way may be o
 });
 
 it("holds back no longer than before what was held back when the clock was ahead", () => {
-  const condition = {
-    subject: { kind: "class", name: "pool/small" },
-    type: "NoJobTaken",
-    status: true,
-    reason: "FR-VM-NO-JOB",
-    message: "",
-    count: 1,
-  };
+  const condition = aClassHeldBack();
   const draft = new Draft(aSnapshot({ conditions: [{ ...condition, observedAt: now + hour, until: now + hour + 5_000 }] }));
   settleClock(draft);
   expect([...draft.conditions.values()]).toContainEqual({ ...condition, observedAt: now, until: now + 5_000 });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { applyPlan } from "./apply-plan.fixture.js";
 import { plan } from "./plan.js";
-import { aJob, anIdentity, aPool, aReport, aSnapshot, aVm, now } from "./snapshot.fixture.js";
+import { aClassHeldBack, aJob, anIdentity, aPool, aReport, aSnapshot, aVm, now } from "./snapshot.fixture.js";
 import type { Snapshot } from "./snapshot.js";
 
 const hour = 3_600_000;
@@ -88,16 +88,7 @@ describe("a job that runs", () => {
   });
 
   it("clears what held its class back", () => {
-    const condition = {
-      subject: { kind: "class", name: "pool/small" },
-      type: "NoJobTaken",
-      status: true,
-      reason: "FR-VM-NO-JOB",
-      message: "",
-      observedAt: now,
-      count: 3,
-      until: now + 5_000,
-    };
+    const condition = aClassHeldBack({ count: 3 });
     expect(
       outcome({ microvms: [assigned], identities: [anIdentity()], jobs: [running], conditions: [condition] }).conditions.filter(
         ({ type }) => type === condition.type,

@@ -83,6 +83,19 @@ export const anIdentity = (identity: Partial<Identity> = {}): Identity => ({
 });
 
 /** A presence runner as the forge is to see it. */
+/** A class that is held back since its microVMs found no job. */
+export const aClassHeldBack = (condition: Partial<Condition> = {}): Condition => ({
+  subject: { kind: "class", name: "pool/small" },
+  type: "NoJobTaken",
+  status: true,
+  reason: "FR-VM-NO-JOB",
+  message: "",
+  observedAt: now,
+  count: 1,
+  until: now + 5_000,
+  ...condition,
+});
+
 export const aPresence = (presence: Partial<Presence> = {}): Presence => ({
   name: "pr-one",
   connection: "forge",
