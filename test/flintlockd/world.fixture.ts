@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, inject } from "vitest";
-import { createGitLabClient, type GitLabClient, isOver, type PipelineJob } from "../../reconciler/cli/dev/gitlab-client.js";
+import { createGitLabClient, type GitLabClient, type PipelineJob } from "../../reconciler/cli/dev/gitlab-client.js";
 import { type Pushed, pushFolder } from "../../reconciler/cli/dev/push-folder.js";
 import { systemRandom } from "../../reconciler/control/random.js";
 import { startEmbeddedGitLab } from "../../reconciler/embedded/gitlab/start.js";
@@ -16,6 +16,7 @@ import { serviceSchema } from "../../reconciler/model/service.js";
 import { createLogger } from "../../reconciler/telemetry/logger.js";
 import { type AtEnd, beginWorld } from "../e2e/begin-world.fixture.js";
 import { until } from "../e2e/until.fixture.js";
+import { jobsWhenOver } from "../images/jobs-when-over.fixture.js";
 import { type Flintlockd, startFlintlockd } from "./flintlockd.fixture.js";
 
 /** As `describe`; its tests are skipped, by name, where there is no flintlockd. */
@@ -106,15 +107,7 @@ async function build(directory: string, pool: Partial<PoolInput>, atEnd: AtEnd):
       writeFileSync(join(folder, ".gitlab-ci.yml"), ciFile);
       return pushFolder(folder, client, state);
     },
-    jobsWhenOver: ({ project, pipeline }) =>
-      until(
-        `all jobs of ${project.path_with_namespace} are over`,
-        async () => {
-          const jobs = await client.jobs(project.id, pipeline.id);
-          return jobs.length > 0 && jobs.every(({ status }) => isOver(status)) && new Map(jobs.map((job) => [job.name, job]));
-        },
-        { deadlineMs, everyMs: 250, tell: lastWords },
-      ),
+    jobsWhenOver: (pushed) => jobsWhenOver(client, pushed, { deadlineMs, tell: lastWords }),
     async nothingLeft(taps = "removed") {
       await until(
         "nothing is left of any microVM",

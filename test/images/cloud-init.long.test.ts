@@ -1,4 +1,5 @@
 import { afterEach, expect, it } from "vitest";
+import { localReference } from "../../reconciler/embedded/host/guest-images.js";
 import { buildImage } from "../../reconciler/images/build-image.js";
 import { checkImages } from "../../reconciler/images/check-image.js";
 import { describeImages, type ImagesWorld, sharedStore, startImagesWorld } from "./images-world.fixture.js";
@@ -13,7 +14,6 @@ in a cloud image:
     - 'curl -fsS "$CI_SERVER_URL/-/health" >/dev/null && echo "GitLab was reached"'
     - if curl -fsS -m 3 http://169.254.169.254/latest/firerunner-boot; then exit 9; else echo "the metadata service is shut"; fi
 `;
-const local = (name: string) => `firerunner.local/${name}:built`;
 
 describeImages("an image with cloud-init and nothing of ours", () => {
   let world: ImagesWorld | undefined;
@@ -30,7 +30,12 @@ describeImages("an image with cloud-init and nothing of ours", () => {
     expect(await checkImages(options.store, { ...images, bootstrap: "cloud-init" })).toEqual({ faults: [], notes: [] });
 
     const pool = { minIdle: 0, maxMicrovms: 1, bootTimeoutS: 900 } as const;
-    world = await startImagesWorld({ kernel: local("kernel-minimal"), rootfs: local("cloud-init"), bootstrap: "cloud-init", pool });
+    world = await startImagesWorld({
+      kernel: localReference("kernel-minimal"),
+      rootfs: localReference("cloud-init"),
+      bootstrap: "cloud-init",
+      pool,
+    });
     const pushed = await world.push("clouded", { ".gitlab-ci.yml": pipeline });
     const jobs = await world.jobsWhenOver(pushed);
     const job = jobs.get("in a cloud image");

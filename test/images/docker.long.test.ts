@@ -1,4 +1,5 @@
 import { afterEach, expect, it } from "vitest";
+import { localReference } from "../../reconciler/embedded/host/guest-images.js";
 import { buildImage } from "../../reconciler/images/build-image.js";
 import { checkImages } from "../../reconciler/images/check-image.js";
 import { describeImages, type ImagesWorld, sharedStore, startImagesWorld } from "./images-world.fixture.js";
@@ -18,7 +19,6 @@ containers:
     - printf 'FROM tiny\\nRUN ["/bin/busybox", "touch", "/built"]\\n' | docker build -q -t built -
     - docker run --rm built /bin/busybox ls /built
 `;
-const local = (name: string) => `firerunner.local/${name}:built`;
 
 describeImages("the image docker on the kernel container", () => {
   let world: ImagesWorld | undefined;
@@ -35,7 +35,7 @@ describeImages("the image docker on the kernel container", () => {
     expect(await checkImages(options.store, images)).toEqual({ faults: [], notes: [] });
 
     const pool = { minIdle: 0, maxMicrovms: 1, bootTimeoutS: 900 } as const;
-    world = await startImagesWorld({ kernel: local("kernel-container"), rootfs: local("docker"), pool });
+    world = await startImagesWorld({ kernel: localReference("kernel-container"), rootfs: localReference("docker"), pool });
     const pushed = await world.push("contained", { ".gitlab-ci.yml": pipeline });
     const job = (await world.jobsWhenOver(pushed)).get("containers");
     const log = await world.client.log(pushed.project.id, job?.id ?? 0);

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { findConsole } from "../../reconciler/cli/dev/consoles.js";
+import { localReference } from "../../reconciler/embedded/host/guest-images.js";
 import { until } from "../e2e/until.fixture.js";
 import { type ImageVariants, startVariants } from "./image-variants.fixture.js";
 import { describeImages, type ImagesWorld, startImagesWorld } from "./images-world.fixture.js";
@@ -24,8 +25,6 @@ const deaths = {
   "powers off": { script: "echo b >/proc/sysrq-trigger; sleep 600", code: "FR-GUEST-LOST" },
   panics: { script: "echo c >/proc/sysrq-trigger; sleep 600", code: "FR-GUEST-LOST" },
 } as const;
-
-const local = (name: string) => `firerunner.local/${name}:built`;
 
 /** Guests that never come to their claim: what is wrong with them, and what their console says of it. */
 const stillbirths = {
@@ -62,7 +61,13 @@ describeImages("guests that die", () => {
 
   async function start(rootfs: string, bootTimeoutS: number, cmdline: Readonly<Record<string, string>> = {}): Promise<ImagesWorld> {
     const pool = { minIdle: 0, maxMicrovms: 2, onVmLoss: "cancel", bootTimeoutS } as const;
-    return startImagesWorld({ kernel: local("kernel-minimal"), rootfs: local(rootfs), pool, store: variants.store, cmdline });
+    return startImagesWorld({
+      kernel: localReference("kernel-minimal"),
+      rootfs: localReference(rootfs),
+      pool,
+      store: variants.store,
+      cmdline,
+    });
   }
 
   async function endIn(running: ImagesWorld): Promise<void> {

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, inject, it } from "vitest";
 import { firecrackerDrivers } from "../../reconciler/cli/dev/vm-drivers.js";
+import { localReference } from "../../reconciler/embedded/host/guest-images.js";
 import { buildImage } from "../../reconciler/images/build-image.js";
 import { firerunner } from "../e2e/child.fixture.js";
 import { until } from "../e2e/until.fixture.js";
@@ -35,8 +36,8 @@ describeImages("the driver for Firecracker's own binary, with the monitor of QEM
     const command = firerunner.map((word) => `'${word}'`).join(" ");
     writeFileSync(program, `#!/bin/sh\nexec ${command} dev vmm "$@"\n`, { mode: 0o755 });
     world = await startImagesWorld({
-      kernel: "firerunner.local/kernel-minimal:built",
-      rootfs: "firerunner.local/shell:built",
+      kernel: localReference("kernel-minimal"),
+      rootfs: localReference("shell"),
       pool: { minIdle: 0 },
       drivers: (given) => firecrackerDrivers(program, { ...given, cache: inject("unpackedImages") }),
     });

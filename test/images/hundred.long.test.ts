@@ -5,9 +5,12 @@ import { create } from "@bufbuild/protobuf";
 import { afterAll, expect, it } from "vitest";
 import { MicroVMSpecSchema, NetworkInterface_IfaceType } from "../../proto/gen/types/microvm_pb.js";
 import { systemRandom } from "../../reconciler/control/random.js";
+import type { VmDriver } from "../../reconciler/embedded/host/driver.js";
+import { localReference } from "../../reconciler/embedded/host/guest-images.js";
 import { keepSpec } from "../../reconciler/embedded/host/kept-spec.js";
-import { createQemuDriver, type QemuDriver } from "../../reconciler/embedded/host/qemu-driver.js";
+import { createQemuDriver } from "../../reconciler/embedded/host/qemu-driver.js";
 import { ulid } from "../../reconciler/embedded/host/ulid.js";
+import { machineConsole } from "../../reconciler/embedded/host/vm-folder.js";
 import { buildImage } from "../../reconciler/images/build-image.js";
 import { until } from "../e2e/until.fixture.js";
 import { describeImages, sharedStore } from "./images-world.fixture.js";
@@ -16,7 +19,7 @@ import { machineState } from "./machine-state.fixture.js";
 const count = 100;
 
 describeImages("a hundred microVMs, one after another", () => {
-  let driver: QemuDriver | undefined;
+  let driver: VmDriver | undefined;
   const directory = mkdtempSync(join(tmpdir(), "firerunner-hundred-"));
   afterAll(async () => {
     await driver?.stop();
@@ -29,8 +32,9 @@ describeImages("a hundred microVMs, one after another", () => {
     await buildImage("kernel-minimal", options);
     if ((await store.find("shell")) === undefined) await buildImage("shell", options);
     const before = machineState(directory);
+    const folder = join(directory, "vms");
     const vms = createQemuDriver({
-      directory: join(directory, "vms"),
+      directory: folder,
       images: { directory: join(directory, "pulled"), layout: store.layout },
       env: { FIRERUNNER_ACCELERATOR: "tcg" },
     });
@@ -39,7 +43,7 @@ describeImages("a hundred microVMs, one after another", () => {
     for (let n = 0; n < count; n += 1) {
       const uid = ulid(n, systemRandom);
       await vms.create({ uid, spec: keepSpec(spec(n), uid), metadata: {} });
-      const said = () => readFileSync(vms.consoleFile(uid), "utf8");
+      const said = () => readFileSync(machineConsole(folder).replace("{uid}", uid), "utf8");
       await until(`microVM ${n} runs its init`, () => said().includes("firerunner-init: init"), { deadlineMs: 120_000, tell: said });
       await vms.destroy(uid);
       expect(machineState(directory)).toEqual(before);
@@ -56,8 +60,8 @@ function spec(n: number) {
     id: `vm-${n}`,
     vcpu: 1,
     memoryInMb: 1024,
-    kernel: { image: "firerunner.local/kernel-minimal:built", filename: "boot/vmlinux", addNetworkConfig: true },
-    rootVolume: { id: "root", source: { containerSource: "firerunner.local/shell:built" } },
+    kernel: { image: localReference("kernel-minimal"), filename: "boot/vmlinux", addNetworkConfig: true },
+    rootVolume: { id: "root", source: { containerSource: localReference("shell") } },
     interfaces: [
       {
         deviceId: "eth1",

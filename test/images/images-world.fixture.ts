@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { describe, inject } from "vitest";
-import { createGitLabClient, type GitLabClient, isOver, type PipelineJob } from "../../reconciler/cli/dev/gitlab-client.js";
+import { createGitLabClient, type GitLabClient, type PipelineJob } from "../../reconciler/cli/dev/gitlab-client.js";
 import { type Pushed, pushFolder } from "../../reconciler/cli/dev/push-folder.js";
 import { type MachineImages, qemuDrivers, type VmDrivers } from "../../reconciler/cli/dev/vm-drivers.js";
 import { type DevWorld, startDevWorld } from "../../reconciler/cli/dev/world.js";
@@ -11,6 +11,7 @@ import type { FireRunnerError } from "../../reconciler/model/errors.js";
 import type { PoolInput } from "../../reconciler/model/pool.js";
 import { createLogger } from "../../reconciler/telemetry/logger.js";
 import { until } from "../e2e/until.fixture.js";
+import { jobsWhenOver } from "./jobs-when-over.fixture.js";
 import { type MachineState, machineState } from "./machine-state.fixture.js";
 
 /** As `describe`; its tests are skipped, by name, on a machine that cannot build or boot images. */
@@ -109,15 +110,7 @@ export async function startImagesWorld(options: ImagesWorldOptions): Promise<Ima
         }
         return pushFolder(folder, client, world.state);
       },
-      jobsWhenOver: ({ project, pipeline }) =>
-        until(
-          `all jobs of ${project.path_with_namespace} are over`,
-          async () => {
-            const jobs = await client.jobs(project.id, pipeline.id);
-            return jobs.length > 0 && jobs.every(({ status }) => isOver(status)) && new Map(jobs.map((job) => [job.name, job]));
-          },
-          { deadlineMs: jobsDeadlineMs, everyMs: 250, tell: lastWords },
-        ),
+      jobsWhenOver: (pushed) => jobsWhenOver(client, pushed, { deadlineMs: jobsDeadlineMs, tell: lastWords }),
       events: () => log.map((line) => JSON.parse(line) as ToldEvent).filter(({ event }) => event !== undefined),
       async nothingLeft() {
         const gone = async () => {

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeAll, expect, inject, it } from "vitest";
-import { GuestImages } from "../../reconciler/embedded/host/guest-images.js";
+import { GuestImages, localReference } from "../../reconciler/embedded/host/guest-images.js";
 import { buildImage } from "../../reconciler/images/build-image.js";
 import { until } from "../e2e/until.fixture.js";
 import { describeImages, sharedStore } from "./images-world.fixture.js";
@@ -61,10 +61,10 @@ describeImages("the monitor with Firecracker's command line", () => {
     folder = mkdtempSync(join(tmpdir(), "firerunner-vmm-"));
     const images = new GuestImages({ directory: inject("unpackedImages"), layout: sharedStore().layout });
     const config = structuredClone(recorded["firecracker.cfg"]);
-    config["boot-source"].kernel_image_path = await images.kernel("firerunner.local/kernel-minimal:built", "boot/vmlinux");
+    config["boot-source"].kernel_image_path = await images.kernel(localReference("kernel-minimal"), "boot/vmlinux");
     // It is written to.
     const disk = join(folder, "root.ext4");
-    execFileSync("cp", ["--reflink=auto", "--sparse=always", await images.disk("firerunner.local/shell:built"), disk]);
+    execFileSync("cp", ["--reflink=auto", "--sparse=always", await images.disk(localReference("shell")), disk]);
     config.drives[0].path_on_host = disk;
     const [eth0, eth1] = config["network-interfaces"].map((each: { host_dev_name: string }) => each.host_dev_name);
     makeNetwork([eth0, eth1]);

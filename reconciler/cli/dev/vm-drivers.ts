@@ -2,9 +2,11 @@ import { existsSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { systemRandom } from "../../control/random.js";
 import type { VmDriver } from "../../embedded/host/driver.js";
-import { createFirecrackerDriver, firecrackerConsole, firecrackerNotice } from "../../embedded/host/firecracker-driver.js";
+import { createFirecrackerDriver, firecrackerNotice } from "../../embedded/host/firecracker-driver.js";
+import { localReference } from "../../embedded/host/guest-images.js";
 import { createProcessDriver, processConsole, processNotice } from "../../embedded/host/process-driver.js";
-import { createQemuDriver, qemuConsole, qemuNotice } from "../../embedded/host/qemu-driver.js";
+import { createQemuDriver, qemuNotice } from "../../embedded/host/qemu-driver.js";
+import { machineConsole } from "../../embedded/host/vm-folder.js";
 import { chooseAccelerator, findKvm, type KvmSigns } from "../../embedded/vmm/accelerator.js";
 import { ImageStore, imagesDirectory } from "../../images/image-store.js";
 import type { ImageInput } from "../../model/image.js";
@@ -39,7 +41,7 @@ export interface VmDrivers {
 
 /** The images of virtual machines. */
 export interface MachineImages {
-  /** References, or `firerunner.local/NAME:built` for what was built here. */
+  /** References; a `localReference` for what was built here. */
   readonly kernel: string;
   readonly rootfs: string;
   readonly store: ImageStore;
@@ -57,7 +59,7 @@ const loopback = "127.77.0.1";
 /** Hosts whose microVMs are QEMU's. */
 export function qemuDrivers(given: MachineImages): VmDrivers {
   const create = (directory: string) => createQemuDriver({ directory, ...bootedFrom(given) });
-  return { kind: "qemu", notice: qemuNotice, create, consoleOf: qemuConsole, image: imageOf(given), address: loopback };
+  return { kind: "qemu", notice: qemuNotice, create, consoleOf: machineConsole, image: imageOf(given), address: loopback };
 }
 
 /** Hosts whose microVMs are Firecracker's; `program` is its binary. */
@@ -67,7 +69,7 @@ export function firecrackerDrivers(program: string, given: MachineImages): VmDri
     kind: "firecracker",
     notice: firecrackerNotice,
     create,
-    consoleOf: firecrackerConsole,
+    consoleOf: machineConsole,
     image: imageOf(given),
     address: loopback,
   };
@@ -121,8 +123,12 @@ export async function chooseDrivers(asked: string, machine: Machine): Promise<Ch
     throw new UsageError(`--driver: "${asked}" is refused: must be auto, process, qemu or firecracker`);
   }
   const store = new ImageStore(imagesDirectory(machine.env));
-  const local = (name: string) => `firerunner.local/${name}:built`;
-  const given = { kernel: local(images.kernel), rootfs: local(images.rootfs), store, cache: join(store.directory, "pulled") };
+  const given = {
+    kernel: localReference(images.kernel),
+    rootfs: localReference(images.rootfs),
+    store,
+    cache: join(store.directory, "pulled"),
+  };
   const lacking = { firecracker: await lackingFor("firecracker", store, machine), qemu: await lackingFor("qemu", store, machine) };
   const program = onPath("firecracker", machine.env);
   const accelerator = chooseAccelerator(machine.env.FIRERUNNER_ACCELERATOR, machine.kvm);

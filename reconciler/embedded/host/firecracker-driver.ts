@@ -1,5 +1,3 @@
-import { mkdir, stat } from "node:fs/promises";
-import { join } from "node:path";
 import type { MicroVMSpec } from "../../../proto/gen/types/microvm_pb.js";
 import { recipe } from "../../images/recipes.js";
 import { runTool } from "../../images/run-tool.js";
@@ -7,6 +5,7 @@ import { FireRunnerError } from "../../model/errors.js";
 import { writeBootFiles } from "./boot-files.js";
 import type { VmDriver } from "./driver.js";
 import { GuestImages, type GuestImagesOptions } from "./guest-images.js";
+import { consoleIn, makeVmFolder, type OwnDisk } from "./vm-folder.js";
 import { type PrepareVm, VmGroups } from "./vm-groups.js";
 
 export interface FirecrackerDriverOptions {
@@ -23,8 +22,11 @@ export interface FirecrackerDriverOptions {
 export const firecrackerNotice =
   "The firecracker driver boots every microVM from its images; guests reach this machine and nothing beyond it.";
 
-/** Copying the disk of an image; where the file system can, no byte is copied. */
-const copyLimitMs = 300_000;
+/** A copy of the image's disk; where the file system can, no byte is copied. */
+const copiedDisk: OwnDisk = {
+  fileName: "root.ext4",
+  make: (base, path) => runTool("cp", ["--reflink=auto", "--sparse=always", base, path], { limitMs: 300_000 }),
+};
 
 /**
  * Runs every VM by Firecracker, as a flintlockd starts it, in a network namespace of its own that ends with it. Needs root,
@@ -35,31 +37,17 @@ export function createFirecrackerDriver({ program, directory, images: given, env
   const prepare: PrepareVm = async (vm, folder) => {
     const { uid, spec } = vm;
     const { address, gateway } = addressOf(spec);
-    const [kernel, base] = await Promise.all([
-      images.kernel(spec.kernel?.image ?? "", spec.kernel?.filename ?? ""),
-      images.disk(spec.rootVolume?.source?.containerSource ?? ""),
-    ]);
-    await mkdir(folder, { recursive: true, mode: 0o700 });
-    const rootDisk = join(folder, "root.ext4");
-    // A VM that is started again finds its disk as it was.
-    if (!(await stat(rootDisk).catch(() => undefined))) {
-      await runTool("cp", ["--reflink=auto", "--sparse=always", base, rootDisk], { limitMs: copyLimitMs });
-    }
+    const files = await makeVmFolder(images, spec, folder, copiedDisk);
     const device = (id: string) => (id === "eth0" ? "metadata" : "guest");
     const network = ["unshare", "--net", "--mount", "--", "sh", recipe("vmm/fr-network"), `fr${uid.slice(-10).toLowerCase()}`];
     return {
-      command: [...network, address, gateway, program, ...(await writeBootFiles(vm, folder, { kernel, rootDisk, device }))],
+      command: [...network, address, gateway, program, ...(await writeBootFiles(vm, folder, { ...files, device }))],
       env: { PATH: process.env.PATH ?? "/usr/sbin:/usr/bin", HOME: folder, TMPDIR: folder, ...env },
       log: consoleIn(folder),
     };
   };
   return new VmGroups(directory, prepare);
 }
-
-const consoleIn = (directory: string): string => join(directory, "console.log");
-
-/** Where a VM's serial console lies, with `{uid}` for the VM's id. */
-export const firecrackerConsole = (directory: string): string => consoleIn(join(directory, "{uid}"));
 
 function addressOf({ id, interfaces }: MicroVMSpec): { readonly address: string; readonly gateway: string } {
   const given = interfaces.find(({ deviceId }) => deviceId !== "eth0")?.address;

@@ -14,6 +14,9 @@ export interface GuestImagesOptions {
 const limitMs = 15 * 60_000;
 /** What a root disk may grow to; it takes no more of the host's disk than is written. */
 const diskSize = "8G";
+/** How a microVM is asked to boot an image of the layout on this machine, whatever its tag. */
+export const localReference = (name: string): string => `firerunner.local/${name}:built`;
+
 const local = /^firerunner\.local\/([\w.-]+):\w+$/;
 
 /**

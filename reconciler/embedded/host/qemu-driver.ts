@@ -1,12 +1,12 @@
-import { mkdir, stat } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { extname, join } from "node:path";
+import { extname } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { recipe } from "../../images/recipes.js";
 import { runTool } from "../../images/run-tool.js";
 import { writeBootFiles } from "./boot-files.js";
 import type { VmDriver } from "./driver.js";
 import { GuestImages, type GuestImagesOptions } from "./guest-images.js";
+import { consoleIn, makeVmFolder, type OwnDisk } from "./vm-folder.js";
 import { type PrepareVm, VmGroups } from "./vm-groups.js";
 
 export interface QemuDriverOptions {
@@ -20,32 +20,23 @@ export interface QemuDriverOptions {
 /** What whoever starts such a driver should be told. */
 export const qemuNotice = "The qemu driver boots every microVM from its images by QEMU, with networking as this user.";
 
-export interface QemuDriver extends VmDriver {
-  /** The file that holds what a VM's serial console said. */
-  consoleFile(uid: string): string;
-}
+/** An overlay of its own on the image's disk. */
+const overlayDisk: OwnDisk = {
+  fileName: "root.qcow2",
+  make: (base, path) => runTool("qemu-img", ["create", "-q", "-f", "qcow2", "-b", base, "-F", "raw", path], { limitMs: 60_000 }),
+};
 
 /**
  * Runs every VM by QEMU: it boots the kernel and the root file system of the images that it is asked for, in a machine of
  * its own. Each VM writes to an overlay of its own on a disk that all of its image share. The monitor is the program of
  * `firerunner dev vmm`, which takes Firecracker's command line and configuration.
  */
-export function createQemuDriver(options: QemuDriverOptions): QemuDriver {
+export function createQemuDriver(options: QemuDriverOptions): VmDriver {
   const images = new GuestImages(options.images);
   const prepare: PrepareVm = async (vm, directory) => {
-    const { spec } = vm;
-    const [kernel, base] = await Promise.all([
-      images.kernel(spec.kernel?.image ?? "", spec.kernel?.filename ?? ""),
-      images.disk(spec.rootVolume?.source?.containerSource ?? ""),
-    ]);
-    await mkdir(directory, { recursive: true, mode: 0o700 });
-    const rootDisk = join(directory, "root.qcow2");
-    // A VM that is started again finds its disk as it was.
-    if (!(await stat(rootDisk).catch(() => undefined))) {
-      await runTool("qemu-img", ["create", "-q", "-f", "qcow2", "-b", base, "-F", "raw", rootDisk], { limitMs: 60_000 });
-    }
+    const files = await makeVmFolder(images, vm.spec, directory, overlayDisk);
     const device = (id: string) => (id === "eth0" ? "metadata" : "user");
-    const given = await writeBootFiles(vm, directory, { kernel, rootDisk, device });
+    const given = await writeBootFiles(vm, directory, { ...files, device });
     const env = {
       PATH: process.env.PATH ?? "/usr/bin:/bin",
       HOME: directory,
@@ -55,14 +46,8 @@ export function createQemuDriver(options: QemuDriverOptions): QemuDriver {
     };
     return { command: [...monitor(), ...given], env, log: consoleIn(directory) };
   };
-  const groups = new VmGroups(options.directory, prepare);
-  return Object.assign(groups, { consoleFile: (uid: string) => consoleIn(groups.directoryOf(uid)) });
+  return new VmGroups(options.directory, prepare);
 }
-
-const consoleIn = (directory: string): string => join(directory, "console.log");
-
-/** Where a VM's serial console lies, with `{uid}` for the VM's id. */
-export const qemuConsole = (directory: string): string => consoleIn(join(directory, "{uid}"));
 
 /** The monitor of this installation, be it sources or a package. */
 function monitor(): readonly string[] {

@@ -65,7 +65,7 @@ export class VmGroups implements VmDriver {
   }
 
   /** Where a VM's files lie, once started; `FR-INVALID` for a uid that is none, `FR-INTERNAL` outside of start and stop. */
-  directoryOf(uid: string): string {
+  private directoryOf(uid: string): string {
     if (this.stopped || this.root === "") throw new FireRunnerError("FR-INTERNAL", "the driver was not started or was stopped");
     if (!uidForm.test(uid)) throw new FireRunnerError("FR-INVALID", `uid: "${uid}" is refused: must be 26 characters 0-9A-Z`);
     return join(this.root, uid);

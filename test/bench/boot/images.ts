@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { GuestImages } from "../../../reconciler/embedded/host/guest-images.js";
+import { GuestImages, localReference } from "../../../reconciler/embedded/host/guest-images.js";
 import { buildImage, type ImageName } from "../../../reconciler/images/build-image.js";
 import { ImageStore } from "../../../reconciler/images/image-store.js";
 
@@ -38,7 +38,7 @@ export async function ownImages(): Promise<OwnImages> {
   const images = new GuestImages({ directory: join(cache, "pulled"), layout: store.layout });
   const reference = async (name: ImageName) => {
     await built(name);
-    return `firerunner.local/${name}:built`;
+    return localReference(name);
   };
   return {
     kernel: await images.kernel(await reference("kernel-minimal"), "boot/vmlinux"),
