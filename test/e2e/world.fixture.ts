@@ -191,6 +191,8 @@ async function build(directory: string, options: WorldOptions, atEnd: AtEnd): Pr
     async nothingLeft(warm = 0) {
       let left: Leftovers | undefined;
       let living: readonly string[] = [];
+      // The last jobs may end while a service that was killed still starts.
+      await this.serviceAnswers();
       const nothing = async (): Promise<boolean> => {
         left = await leftovers();
         living = [...new Set(microvmProcesses(directory).map(({ microvm }) => microvm))];

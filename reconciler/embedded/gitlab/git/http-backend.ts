@@ -50,6 +50,8 @@ export async function answerWithBackend(
   });
   const cancel = clock.after(timeoutMs, backend.kill);
   response.once("close", backend.kill);
+  // Whoever asked may have gone while git waited for its place or started.
+  if (response.destroyed) backend.kill();
   try {
     feed(backend, request, maxRequestBytes);
     backend.child.stderr.resume();
