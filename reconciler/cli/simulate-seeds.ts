@@ -26,7 +26,7 @@ export interface HuntOptions {
 const progressEveryMs = 10_000;
 /** A process is given as many seeds at a time: enough to be worth its start. With a record fewer are lost when it is ended. */
 const portion = 200;
-const recordedPortion = 25;
+const recordedPortion = 100;
 
 /** Plays seeds, in this process when one worker is asked for, and otherwise in processes of the same program. */
 export async function huntSeeds(options: HuntOptions): Promise<Tally> {

@@ -2,6 +2,7 @@ import type { GuestPort } from "../guest/port.js";
 import type { Clock, Random } from "../model/clock.js";
 import type { Operation } from "../model/front-door.js";
 import type { Kind, Records } from "../model/records.js";
+import { heardByNow } from "../plan/clock-set-back.js";
 import type { HostView, Schedules, Snapshot } from "../plan/snapshot.js";
 import type { Store } from "../store/port.js";
 import type { SoftState } from "./soft-state.js";
@@ -69,7 +70,7 @@ export function observe(from: ObserveFrom): Snapshot {
     microvms,
     identities: values(store, "identity"),
     presences: values(store, "presence"),
-    guestReports: new Map(values(store, "guestReport").map((report) => [report.vm, report])),
+    guestReports: new Map(values(store, "guestReport").map((report) => [report.vm, heardByNow(report, now, from.listeningSince)])),
     conditions: values(store, "condition"),
     heardAt,
     effects: new Map(soft.effects),

@@ -1,4 +1,6 @@
 import type { Condition } from "../model/condition.js";
+import type { GuestReport } from "../model/front-door.js";
+import type { Identity } from "../model/identity.js";
 import type { Job } from "../model/job.js";
 import type { Microvm } from "../model/microvm.js";
 import type { Draft } from "./draft.js";
@@ -22,7 +24,7 @@ export function settleClock(draft: Draft): void {
     if (settled !== vm) draft.putMicrovm(settled);
   }
   for (const identity of draft.identities.values()) {
-    const settled = byNow(draft, identity, ["pausedAt", "vmGoneAt"]);
+    const settled = identityByNow(draft, identity);
     if (settled !== identity) draft.putIdentity(settled);
   }
   for (const presence of draft.presences.values()) {
@@ -37,12 +39,31 @@ export function settleClock(draft: Draft): void {
   for (const job of draft.jobs.values()) if (job.vmLoss !== undefined) settleLoss(draft, job, job.vmLoss);
 }
 
+/**
+ * A guest's report belongs to the guest, and is not written anew: what it tells of times that are yet to come counts as said
+ * when this process began to listen, which it does anew once the clock was set back.
+ */
+export function heardByNow(report: GuestReport, now: number, listeningSince: number): GuestReport {
+  const settled = atLatest(now, listeningSince, report, ["claimedAt", "startedAt"]);
+  const done = settled.done && atLatest(now, listeningSince, settled.done, ["at"]);
+  const fault = settled.fault && atLatest(now, listeningSince, settled.fault, ["at"]);
+  if (done === settled.done && fault === settled.fault) return settled;
+  return { ...settled, ...(done && { done }), ...(fault && { fault }) };
+}
+
 /** A job's deadline stands as far from its beginning as before. */
 function microvmByNow(draft: Draft, vm: Microvm): Microvm {
   const settled = byNow(draft, vm, microvmTimes);
   const { busyAt, jobDeadlineAt } = vm;
   if (busyAt === undefined || jobDeadlineAt === undefined || settled.busyAt === busyAt) return settled;
   return { ...settled, jobDeadlineAt: draft.now + Math.max(jobDeadlineAt - busyAt, 0) };
+}
+
+/** What its runner ran at a time that is yet to come says nothing of now: the forge is asked again. */
+function identityByNow(draft: Draft, identity: Identity): Identity {
+  const settled = byNow(draft, identity, ["pausedAt", "vmGoneAt"]);
+  const { runningJobs, ...rest } = settled;
+  return runningJobs === undefined || byNow(draft, runningJobs, ["at"]) === runningJobs ? settled : rest;
 }
 
 /** What it holds back is held back for as long as before. */
@@ -57,12 +78,15 @@ function settleLoss(draft: Draft, job: Job, loss: NonNullable<Job["vmLoss"]>): v
   if (settled !== loss) draft.putJob({ ...job, vmLoss: settled });
 }
 
-/** The same record, with those of its times that are too far ahead set to this moment; the very same when there are none. */
-function byNow<R extends object, F extends keyof R>({ now }: Draft, record: R, fields: readonly F[]): R {
+const byNow = <R extends object, F extends keyof R>({ now }: Draft, record: R, fields: readonly F[]): R =>
+  atLatest(now, now, record, fields);
+
+/** The same record, with another time for those that are too far ahead of now; the very same when none is. */
+function atLatest<R extends object, F extends keyof R>(now: number, instead: number, record: R, fields: readonly F[]): R {
   let settled = record;
   for (const field of fields) {
     const at: unknown = record[field];
-    if (typeof at === "number" && at > now + longestCallMs) settled = { ...settled, [field]: now };
+    if (typeof at === "number" && at > now + longestCallMs) settled = { ...settled, [field]: instead };
   }
   return settled;
 }

@@ -146,7 +146,7 @@ export class ForgeWorkings {
 
   cancel(job: SimulatedJob): void {
     if (isFinished(job.status)) return;
-    job.cancelledFor = "its-user";
+    job.cancelledFor ??= "its-user";
     this.become(job, "canceled");
   }
 

@@ -113,6 +113,10 @@ async function build(directory: string, options: WorldOptions, atEnd: AtEnd): Pr
       .slice(-linesTold)
       .join("\n");
 
+  async function serviceAnswers(): Promise<void> {
+    await until("the service answers", () => answers(`${adminUrl}/health`));
+  }
+
   async function list<T>(path: string): Promise<readonly T[]> {
     const token = readFileSync(join(directory, "state", "admin-token"), "utf8").trim();
     const response = await fetch(`${adminUrl}/v1/${path}`, { headers: { authorization: `Bearer ${token}` } });
@@ -157,9 +161,7 @@ async function build(directory: string, options: WorldOptions, atEnd: AtEnd): Pr
       atEnd(() => child.stop());
       return child;
     },
-    async serviceAnswers() {
-      await until("the service answers", () => answers(`${adminUrl}/health`));
-    },
+    serviceAnswers,
     async api(method, path) {
       const response = await fetch(`${gitlab.url}/api/v4/${path}`, { method, headers: { "private-token": gitlab.token } });
       if (!response.ok) throw new Error(`${method} ${path} was answered ${response.status}: ${await response.text()}`);
@@ -192,7 +194,7 @@ async function build(directory: string, options: WorldOptions, atEnd: AtEnd): Pr
       let left: Leftovers | undefined;
       let living: readonly string[] = [];
       // The last jobs may end while a service that was killed still starts.
-      await this.serviceAnswers();
+      await serviceAnswers();
       const nothing = async (): Promise<boolean> => {
         left = await leftovers();
         living = [...new Set(microvmProcesses(directory).map(({ microvm }) => microvm))];
