@@ -50,6 +50,11 @@ export class EventLog {
     this.last = last;
   }
 
+  /** Numbers the next event after `last`, which is not below what the newest has. */
+  leap(last: number): void {
+    this.last = last;
+  }
+
   forget(upTo: number): void {
     this.events.splice(0, this.firstAfter(upTo));
   }

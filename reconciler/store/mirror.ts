@@ -120,6 +120,12 @@ export class Mirror {
     return { revision, replaced, events: events.filter(({ seq }) => seq > before) };
   }
 
+  /** Goes on under higher numbers: those between were left out, and will be nobody's. */
+  leap(revision: number, lastSeq: number): void {
+    this.current = revision;
+    this.log.leap(lastSeq);
+  }
+
   /** Takes back steps that were applied last, newest first. */
   takeBack(steps: readonly Step[]): void {
     for (const step of steps.toReversed()) {

@@ -46,6 +46,11 @@ async function open(sentinel: RedisProcess, options: Partial<RedisStoreOptions> 
   return store;
 }
 const isBack = (store: Store) => until("the store is back", () => store.ready().current);
+/** How often everything was read at a server since it was started. One that became the master has ended all connections: it is asked again. */
+async function readings(redis: RedisProcess): Promise<number> {
+  const told = await until("it tells", () => redis.send("INFO", "commandstats").catch(() => undefined));
+  return Number(/cmdstat_xrevrange:calls=(\d+)/.exec(String(told))?.[1] ?? 0);
+}
 
 describeRedis("a master that is replaced", () => {
   it("loses nothing that a replica had; who led takes the lead again under another epoch, and nobody else before", async () => {
@@ -69,6 +74,8 @@ describeRedis("a master that is replaced", () => {
     await master.send("REPLICAOF", "127.0.0.1", String(replica.port));
     const again = await until("the old master follows", () => a.acquireLease("a", 30_000).catch(() => undefined));
     expect(again.epoch).not.toBe(epoch);
+    // Its history is the one that both knew: no webhook is refused while everything is read again.
+    expect(await readings(replica)).toBe(0);
     revisionOf(await a.commit({ writes: [put("b")], epoch: again.epoch }));
     await a.settled();
     await until("b has it", () => b.get("hint", "b") !== undefined);
@@ -98,6 +105,7 @@ describeRedis("a master that is replaced", () => {
     }
     const changed = ["changed", "lost"].map((key) => ({ kind: "hint", key }));
     expect(told.at(-1)).toMatchObject({ changed: expect.arrayContaining(changed), events: [] });
+    expect(await readings(replica)).toBe(2);
     // What was expected of a record that is lost is not met by another one.
     expect((await b.commit({ writes: [put("changed", hint(3), lost)] })).outcome).toBe("conflict");
     expect(revisionOf(await b.commit({ writes: [put("lost")] }))).toBeGreaterThan(lost);

@@ -144,6 +144,27 @@ describeRedis("several replicas on one Redis", () => {
     revisionOf(await b.commit({ writes: [put("after")] }));
   });
 
+  it("go on where they were when the server was started anew, each from the feed, under numbers that were not", async () => {
+    const [a, b] = await openTwo(way);
+    const told: number[] = [];
+    b.watch(({ revision }) => told.push(revision));
+    await a.commit({ writes: [put("before")], events: [event("1")] });
+    await until("b has it", () => b.count("hint") === 1);
+    way.cut();
+    await until("b knows", () => !b.ready().current);
+    const missed = revisionOf(await a.commit({ writes: [put("missed")], events: [event("2")] }));
+    await redis.kill("SIGTERM");
+    await redis.start();
+    await until("a is back", () => a.ready().current);
+    const after = revisionOf(await a.commit({ writes: [put("after")], events: [event("3")] }));
+    expect(after).toBeGreaterThan(missed + 1);
+    way.mend();
+    await level(a, b);
+    expect(told).toEqual([1, missed, after]);
+    expect(String(await redis.send("INFO", "commandstats"))).not.toMatch(/cmdstat_(hgetall|xrevrange):/);
+    expect(contents(await open())).toEqual(contents(a));
+  });
+
   it("tell in one change what was missed, when the feed no longer has it", async () => {
     const [a, b] = await openTwo(way);
     await a.commit({ writes: [put("stays"), put("goes"), put("changes")], events: [event("1")] });

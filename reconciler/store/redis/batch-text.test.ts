@@ -4,7 +4,7 @@ import { checkBatch } from "../checked-batch.js";
 import { event, hint, put } from "../store-world.fixture.js";
 import { batchText, type FeedEntry, readBatchText, readPlace } from "./batch-text.js";
 
-const entry = (batch: string): FeedEntry => ({ revision: 7, commit: "c", before: "b", seq: 4, batch });
+const entry = (batch: string): FeedEntry => ({ revision: 7, commit: "c", before: "b", seq: 4, batch, leapTo: undefined });
 const key = fc.string({ unit: "grapheme", minLength: 1, maxLength: 20 }).filter((text) => !text.includes("\0"));
 
 describe("a batch as text", () => {

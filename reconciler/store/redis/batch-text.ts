@@ -12,6 +12,8 @@ export interface FeedEntry {
   /** The number of the newest event before it. */
   readonly seq: number;
   readonly batch: string;
+  /** Stands where another process of the server began, and nothing was written: the number from which events are counted after it. */
+  readonly leapTo: number | undefined;
 }
 
 /** Separates kind and key; no kind has it. */

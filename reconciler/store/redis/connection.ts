@@ -1,7 +1,13 @@
-import { createClient } from "@redis/client";
+import { RedisClient, type RedisClientOptions } from "@redis/client";
 import { deadline } from "./deadline.js";
 import { redisError } from "./redis-error.js";
 import { type Endpoint, type RedisLogin, type RedisTls, shown } from "./redis-server.js";
+
+/**
+ * Makes clients. The library builds the class of a client, with all commands of Redis, for each set of options that is not the last
+ * one: tens of ms of computing, again and again while Sentinels and servers are asked in turn. This builds it once.
+ */
+const createClient = RedisClient.factory({ RESP: 2 });
 
 /** How long a connection may take to be made, greeting and password included, in ms. */
 const connectMs = 3_000;
@@ -26,7 +32,7 @@ export interface Connection {
 export async function openConnection(options: ConnectionOptions): Promise<Connection> {
   const { endpoint, tls, database, username, password, onLost = () => {} } = options;
   const attempted = "connecting";
-  const client = createClient({
+  const settings: RedisClientOptions<Record<never, never>, Record<never, never>, Record<never, never>, 2> = {
     RESP: 2,
     socket: {
       ...endpoint,
@@ -40,7 +46,8 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
     disableOfflineQueue: true,
     disableClientInfo: true,
     maintNotifications: "disabled",
-  });
+  };
+  const client = createClient(settings);
   let isOpen = false;
   client.on("error", (caught) => {
     if (isOpen) onLost(caught);

@@ -4,7 +4,7 @@ import type { Mirror, Step } from "../mirror.js";
 import type { Batch, View } from "../port.js";
 import { type FeedEntry, readBatchText } from "./batch-text.js";
 import { findMaster } from "./find-master.js";
-import { type Begun, type OpenSessionOptions, openSession } from "./open-session.js";
+import { type OpenSessionOptions, openSession } from "./open-session.js";
 import { reconnectDelayMs } from "./reconnect-delay.js";
 import { shown } from "./redis-server.js";
 import type { Session } from "./session.js";
@@ -41,8 +41,8 @@ export class Follower {
   private current: View;
   private open: Session | undefined;
   private isLevel = false;
-  private commit = "";
-  private run = "";
+  /** The newest commit that the mirror has; none before everything was read for the first time. */
+  private commit: string | undefined;
   private readonly own = new Map<string, Batch>();
   private readonly waiting: Reached[] = [];
   private readonly running: Promise<void>;
@@ -140,17 +140,18 @@ export class Follower {
     const firstSentinel = this.told ?? failures;
     this.told = undefined;
     const options = { server, prefix, keyId, minReplicas, known, commitId: nextCommitId(), firstSentinel };
-    const { session, isChanged } = await this.unlessTold(openSession(options));
+    const session = await this.unlessTold(openSession(options));
     this.open = session;
     if (this.isStopping) throw new FireRunnerError("FR-STORE", "the store is stopped");
-    if (isChanged || session.run !== this.run) await this.readAnew(session);
+    // Another server may have all that is known here; webhooks are refused until that is certain.
+    if (this.commit === undefined) await this.readAnew(session);
     else await this.catchUp(session);
     this.isLevel = true;
     this.current = { current: true };
   }
 
   /** A try to reach one that is the master no more may take long, and is given up. */
-  private async unlessTold(opening: Promise<Begun>): Promise<Begun> {
+  private async unlessTold(opening: Promise<Session>): Promise<Session> {
     const givenUp = new Promise<never>((_, reject) => {
       this.giveUpTry = reject;
     });
@@ -158,7 +159,7 @@ export class Follower {
       return await Promise.race([opening, givenUp]);
     } catch (caught) {
       const error = FireRunnerError.from(caught, "FR-STORE", "connecting to Redis");
-      opening.then(({ session }) => session.end(error)).catch(() => {});
+      opening.then((session) => session.end(error)).catch(() => {});
       throw error;
     }
   }
@@ -188,7 +189,6 @@ export class Follower {
   private async readAnew(session: Session): Promise<void> {
     const { mirror, eventRetention, onStep } = this.parts;
     const { contents, commit } = await session.readAll(eventRetention);
-    this.run = session.run;
     this.commit = commit;
     const step = mirror.adopt(contents);
     if (step.replaced.length > 0 || step.events.length > 0) onStep(step);
@@ -203,14 +203,19 @@ export class Follower {
   private take(entry: FeedEntry): boolean {
     const { mirror, onStep } = this.parts;
     if (entry.before !== this.commit || entry.seq !== mirror.lastSeq) return false;
-    const { writes, events = [] } = this.own.get(entry.commit) ?? readBatchText(entry);
-    const step = mirror.follow(entry.revision, writes, events);
-    // Redis tells only of commits that changed something there.
-    if (step === undefined) return false;
-    this.commit = entry.commit;
-    const forgettable = mirror.excessEvents();
-    if (forgettable !== undefined) mirror.forgetEvents(forgettable);
-    onStep(step);
+    if (entry.leapTo === undefined) {
+      const { writes, events = [] } = this.own.get(entry.commit) ?? readBatchText(entry);
+      const step = mirror.follow(entry.revision, writes, events);
+      // Redis tells only of commits that changed something there.
+      if (step === undefined) return false;
+      this.commit = entry.commit;
+      const forgettable = mirror.excessEvents();
+      if (forgettable !== undefined) mirror.forgetEvents(forgettable);
+      onStep(step);
+    } else {
+      mirror.leap(entry.revision, entry.leapTo);
+      this.commit = entry.commit;
+    }
     this.release();
     return true;
   }

@@ -25,17 +25,11 @@ export interface OpenSessionOptions {
   readonly commitId: string;
 }
 
-/** A session that has begun, and whether the server was another one before: then everything is to be read anew. */
-export interface Begun {
-  readonly session: Session;
-  readonly isChanged: boolean;
-}
-
 /**
  * Connects to the master and begins a session there. Rejects with `FR-STORE`: retryable when another try may find a master, final
  * when the server or the store on it cannot be used; and with `FR-STORE-NEWER` or `FR-STORE-SEALED`.
  */
-export async function openSession(options: OpenSessionOptions): Promise<Begun> {
+export async function openSession(options: OpenSessionOptions): Promise<Session> {
   const { server, prefix, minReplicas } = options;
   const endpoint = await findMaster(server, options.firstSentinel);
   const where = shown(endpoint);
@@ -75,15 +69,15 @@ export async function openSession(options: OpenSessionOptions): Promise<Begun> {
     }
     session = new Session({ where, run, keys: storeKeys(prefix), commands, feed, replicas });
     if (loss !== undefined) session.lost(loss.caught);
-    const isChanged = await begin(session, commands, options, where);
-    return { session, isChanged };
+    await begin(session, commands, options, where);
+    return session;
   } catch (caught) {
     for (const connection of opened) connection.close();
     throw redisError(caught, "beginning a session", where);
   }
 }
 
-async function begin(session: Session, commands: Connection, options: OpenSessionOptions, where: string): Promise<boolean> {
+async function begin(session: Session, commands: Connection, options: OpenSessionOptions, where: string): Promise<void> {
   const { prefix, keyId, known, commitId } = options;
   const [answer] = await session.call("beginning a session", async () => {
     const scripts = [beginScript, commitScript, claimScript, releaseScript, leaveNoteScript, notesScript];
@@ -104,5 +98,4 @@ async function begin(session: Session, commands: Connection, options: OpenSessio
       `${store} is not one: keys begin with "${prefix}:" that no store has made; choose another prefix`,
     );
   }
-  return answer === "changed";
 }

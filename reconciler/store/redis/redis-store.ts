@@ -46,7 +46,7 @@ const mostUnderWay = 20_000;
  * call settles when the mirror has what its answer is about.
  *
  * When the server is out of reach, calls reject at once and reads show what was known. It is sought again without end. A
- * server that was started anew or replaced ends the lease and is read anew: it may have lost the last commits.
+ * server that was started anew or replaced ends the lease, and is read anew where it has lost what is known here.
  *
  * Rejects with `FR-STORE` when it cannot be reached in time or cannot be used, `FR-STORE-NEWER` or `FR-STORE-SEALED`.
  */

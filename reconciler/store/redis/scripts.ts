@@ -20,7 +20,8 @@ export interface Script {
  *   id of the newest commit) and `key` (which sealing key the store belongs to)
  * - `record`: a hash from `KIND KEY` to `REVISION JSON`
  * - `event`: a stream whose ids are the events' numbers
- * - `feed`: a stream of commits whose ids are their revisions; each names the one before it
+ * - `feed`: a stream of commits whose ids are their revisions; each names the one before it. Where another process of the server
+ *   began, an empty one with `leapTo` joins what this process had of the history to what comes: who knew the newest of it goes on
  * - `lease`: a hash of `holder`, `epoch`, `expiresAt` by the server's clock, `ttlMs`
  * - `note`: a hash from who left a note to `EXPIRES_AT TEXT`, by the server's clock
  */
@@ -39,16 +40,21 @@ local function digits(number) return string.format('%.0f', number) end
  * `ARGV`: run, a commit id, key id, the highest revision and event number that the caller knows. Answers `same`, or `changed`
  * when the server's process is another than that of the last commits: then whoever led may write no more, and others must
  * wait as long as that leader may believe in its lease. Refusals: `newer`, `key`, `foreign`.
+ * A FireRunner that knows nothing of `leapTo` finds an entry that changes nothing, and reads everything anew.
  */
 export const beginScript = script(`${now}
-local meta = redis.call('HMGET', KEYS[1], 'format', 'run', 'revision', 'seq', 'key')
+local meta = redis.call('HMGET', KEYS[1], 'format', 'run', 'revision', 'seq', 'key', 'commit')
 if meta[1] and tonumber(meta[1]) > ${storeFormat} then return {'newer'} end
 if meta[5] and meta[5] ~= ARGV[3] then return {'key'} end
 if not meta[1] and redis.call('EXISTS', unpack(KEYS)) > 0 then return {'foreign'} end
 if meta[2] == ARGV[1] then return {'same'} end
 local revision = math.max(tonumber(meta[3] or 0), tonumber(ARGV[4]))
 local seq = math.max(tonumber(meta[4] or 0), tonumber(ARGV[5]))
-if revision > 0 then revision, seq = revision + ${leap}, seq + ${leap} end
+if revision > 0 then
+  revision, seq = revision + ${leap}, seq + ${leap}
+  redis.call('XADD', KEYS[4], digits(revision) .. '-0', 'commit', ARGV[2], 'before', meta[6] or '', 'seq', meta[4] or '0',
+    'batch', '{"writes":[],"events":[]}', 'leapTo', digits(seq))
+end
 local lease = redis.call('HMGET', KEYS[5], 'holder', 'expiresAt', 'ttlMs')
 if lease[1] and lease[1] ~= '' then
   local expiresAt = math.max(tonumber(lease[2]), now() + tonumber(lease[3]))

@@ -202,6 +202,7 @@ function feedEntry(id: string, fields: ReadonlyMap<string, string>): FeedEntry {
     before: field("before"),
     seq: Number(field("seq")),
     batch: field("batch"),
+    leapTo: fields.has("leapTo") ? Number(field("leapTo")) : undefined,
   };
 }
 
