@@ -69,7 +69,7 @@ async function aFleet(hostCount: number): Promise<Fleet> {
 function addMachine(world: World, host: string, namespace: string, n: number): string {
   const uid = `FOREIGN-${namespace}`;
   const record = aVm({ name: `vm-${namespace}`, host, address: `10.20.9.${n}/24`, mac: `02:00:00:00:09:${n.toString(16)}` });
-  world.hosts.machines.set(uid, { host, uid, namespace, record, metadata: {}, state: "created", retry: 0, on: true });
+  world.hosts.machines.set(uid, { host, uid, namespace, record, metadata: {}, sentAt: 0, madeAt: 0, state: "created", retry: 0, on: true });
   return uid;
 }
 

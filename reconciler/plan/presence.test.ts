@@ -86,6 +86,11 @@ describe("a presence runner that is needed", () => {
     expect(steps({ heardAt: now + minute })).toEqual(["pause"]);
   });
 
+  it("stays paused while a request of an earlier leader may still arrive", () => {
+    expect(steps({ state: "heard" }, { listeningSince: now - 14_999 })).toEqual([]);
+    expect(steps({ state: "heard" }, { listeningSince: now - 15_000 })).toEqual(["unpause"]);
+  });
+
   it("is left alone while something is done with it", () => {
     expect(steps({ state: "paused" }, { effects: new Map([["presence:pr-one", { state: "in-flight" }]]) })).toEqual([]);
   });

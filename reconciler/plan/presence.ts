@@ -15,6 +15,8 @@ const waitsLongMs = 300_000;
 const keptMs = 600_000;
 /** How often the forge hears a presence runner. Why that is often enough stands with GitLab's `showRunner`. */
 const hearEveryMs = 2_700_000;
+/** What whoever led before asked of the forge has been answered or given up by then. */
+const lateCallMs = 15_000;
 /** How many presence runners one plan makes at most. */
 const newPerPlan = 64;
 
@@ -137,7 +139,8 @@ function stepOn(draft: Draft, presence: Presence): void {
       begin("contact");
       return;
     case "heard":
-      begin("unpause");
+      // A request of an earlier leader that arrives only when it is unpaused would be given a job.
+      if (draft.reached(draft.snapshot.listeningSince + lateCallMs)) begin("unpause");
       return;
     case "present":
       // A time that is yet to come is one of before the clock was set back.

@@ -2,9 +2,11 @@ import { describe, expect, it } from "vitest";
 import type { Identity } from "../model/identity.js";
 import type { Microvm } from "../model/microvm.js";
 import { applyPlan } from "./apply-plan.fixture.js";
+import { Draft } from "./draft.js";
 import { plan } from "./plan.js";
 import { aConnectionView, aJob, anIdentity, aReport, aSnapshot, aVm, now } from "./snapshot.fixture.js";
 import type { Snapshot } from "./snapshot.js";
+import { countsAgainstPool } from "./supply.js";
 
 const leaving = (identity: Partial<Identity> = {}) => {
   const { sealedToken: _token, ...rest } = anIdentity({ state: "leaving", ...identity });
@@ -29,6 +31,17 @@ it("what no guest has claimed goes at once, and only if no claim came until that
   expect(vm?.phase).toBe("deleting");
   expect(decided.decisions).toContainEqual(silence);
   expect(look(draining(), leaving({ absent: true })).decided.decisions).not.toContainEqual(silence);
+});
+
+it("a claim that was taken after the Delete was decided brings back no place of the pool: its guest was given no token", () => {
+  const { claimedAt: _claimedAt, ...unclaimed } = deleting({ deletingAt: now - 1_000, deleteAcceptedAt: now - 500 });
+  const guestReports = new Map([["vm-one", aReport()]]);
+  const counts = (vm: Microvm) => countsAgainstPool(new Draft(aSnapshot({ microvms: [vm], identities: [leaving()], guestReports })), vm);
+  expect(counts(unclaimed)).toBe(false);
+  expect(counts(deleting({ deleteAcceptedAt: now - 500 }))).toBe(true);
+  // One that claimed before is deleted as one that did.
+  const { claimedAt: _unknown, ...unread } = draining({ jobDeadlineAt: now, endAskedAt: now - 1_000 });
+  expect(look(unread, leaving(), { guestReports }).vm).toMatchObject({ phase: "deleting", claimedAt: aReport().claimedAt });
 });
 
 it("one that claimed, and has no runner on record, waits until the forge was searched for one", () => {

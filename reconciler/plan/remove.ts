@@ -47,9 +47,13 @@ export function dropReports(draft: Draft): void {
   for (const name of draft.snapshot.guestReports.keys()) if (!draft.microvms.has(name)) draft.dropGuestReport(name);
 }
 
-/** Whether the guest may have been given a runner's token: only one that claimed can have been, while the runner is known. */
+/**
+ * Whether the guest may have been given a runner's token: only one that claimed can have been, while the runner is known. A claim
+ * that another replica took after its microVM was told to be deleted was given none.
+ */
 export function mayHoldCredential(draft: Draft, vm: Microvm): boolean {
-  return (vm.identity || draft.identities.has(vm.name)) && (vm.claimedAt !== undefined || draft.snapshot.guestReports.has(vm.name));
+  if (!vm.identity && !draft.identities.has(vm.name)) return false;
+  return vm.claimedAt !== undefined || (vm.phase !== "deleting" && draft.snapshot.guestReports.has(vm.name));
 }
 
 function drain(draft: Draft, vm: Microvm): Microvm {
@@ -60,7 +64,8 @@ function drain(draft: Draft, vm: Microvm): Microvm {
   if (!mayGo) return vm;
   // A guest that claims in this very moment is given its runner's token, until it is written down that it leaves.
   if (left !== undefined) draft.demandSilence(vm.name);
-  return draft.putMicrovm({ ...vm, phase: "deleting", deletingAt: draft.now });
+  const claimedAt = vm.claimedAt ?? draft.snapshot.guestReports.get(vm.name)?.claimedAt;
+  return draft.putMicrovm({ ...vm, phase: "deleting", deletingAt: draft.now, ...(claimedAt === undefined ? {} : { claimedAt }) });
 }
 
 /**

@@ -133,7 +133,7 @@ function checkCapacity(world: World): void {
     const { name, capacity } = value.spec;
     // What other owners have there cannot be seen.
     const machines = [...world.hosts.machines.values()].filter(
-      (machine) => machine.host === name && machine.namespace === namespaceOf(owner),
+      (machine) => machine.host === name && machine.namespace === namespaceOf(owner) && !wasForgotten(world, machine),
     );
     const vcpu = machines.reduce((sum, { record }) => sum + record.size.vcpu, 0);
     const memoryMb = machines.reduce((sum, { record }) => sum + record.size.memoryMb, 0);
@@ -151,14 +151,14 @@ function checkHostImages({ store, violate }: ReturnType<typeof bound>): void {
 }
 
 /** A Create that was under way while the store was lost is known of only when its host shows what came of it. */
-const mayBeKnown = (world: World, { record }: Machine): boolean =>
-  !world.hasLostStore || world.store.get("microvm", record.name) !== undefined;
+const wasForgotten = (world: World, { sentAt, madeAt }: Machine): boolean =>
+  world.lostStoreAt !== undefined && sentAt <= world.lostStoreAt && madeAt >= world.lostStoreAt;
 
 function checkAddresses(world: World): void {
   const taken = new Map<string, string>();
   for (const machine of world.hosts.machines.values()) {
     const { host, record, uid } = machine;
-    if (!mayBeKnown(world, machine)) continue;
+    if (wasForgotten(world, machine)) continue;
     for (const what of [record.address ?? uid, record.mac]) {
       const other = taken.get(`${host} ${what}`);
       if (other !== undefined && other !== record.name) world.violate(`${record.name} and ${other} share ${what} on ${host}`);
@@ -198,7 +198,7 @@ function checkLosses(world: World): void {
     retries.set(job.name, (retries.get(job.name) ?? 0) + 1);
     if (world.forge.jobs.get(job.retryOf)?.cancelledFor !== "its-service") world.violate(`job ${job.retryOf} was retried unasked`);
   }
-  if (world.hasLostStore) return;
+  if (world.lostStoreAt !== undefined) return;
   for (const [name, count] of retries) if (count > 1) world.violate(`"${name}" was retried ${count} times`);
 }
 

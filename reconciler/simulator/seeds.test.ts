@@ -24,6 +24,8 @@ describe("the service in a world that one seed decides", () => {
     [300_110, "the clock was set forward over a Create"],
     [74, "the clock was set back while a runner's job was waited for, which was known from a later time"],
     [92, "the clock was set back under a guest that had claimed, and then died"],
+    [171, "a replica that was behind took a claim after the microVM was told to go"],
+    [538, "a presence runner was heard for a leader of before when it was unpaused"],
   ])("ends as it should with seed %i and 100 jobs, with which once %s", async (seed) => {
     expect((await playSeed(seed, 100)).played.violations).toEqual([]);
   });

@@ -13,6 +13,9 @@ export interface Machine {
   readonly namespace: string;
   readonly record: Microvm;
   readonly metadata: Readonly<Record<string, string>>;
+  /** When the Create that made it was sent, and when it arrived. */
+  readonly sentAt: number;
+  readonly madeAt: number;
   state: HostMicrovm["state"];
   retry: number;
   /** Whether its guest has power. */
@@ -76,6 +79,7 @@ export class SimulatedHosts implements FlintlockPort {
   }
 
   async create({ host, microvm, namespace, metadata }: CreateRequest): Promise<HostMicrovm> {
+    const sentAt = this.clock.now();
     await this.travel(host, "create");
     if (this.faults.strikes("hostRefuses")) throw new FireRunnerError("FR-FLINTLOCK-REJECTED", "simulated refusal");
     const uid = `UID${String(++this.uids).padStart(6, "0")}`;
@@ -85,6 +89,8 @@ export class SimulatedHosts implements FlintlockPort {
       namespace,
       record: microvm,
       metadata,
+      sentAt,
+      madeAt: this.clock.now(),
       state: "pending",
       retry: 0,
       on: false,

@@ -39,8 +39,8 @@ export class World {
   readonly left = new Set<string>();
   /** The microVMs that were on record, by their hosts' ids. */
   readonly known = new Set<string>();
-  /** Whether all that was written down was lost once: what had been sent before nobody knows of until it is seen. */
-  hasLostStore = false;
+  /** When all that was written down was lost, if it was: what had been sent before nobody knows of until it is seen. */
+  lostStoreAt: number | undefined;
   /** Whether something failed for so long that the forge may have given up jobs that waited. */
   mayGiveUp = false;
   /** How the processes that start from here on decide. */
@@ -271,7 +271,7 @@ export class World {
   async loseStore(isDeclared: (kind: string, name: string) => boolean = () => true): Promise<void> {
     for (const { life } of this.alive()) kill(life);
     this.note("the store is lost");
-    this.hasLostStore = true;
+    this.lostStoreAt = this.clock.now();
     this.known.clear();
     this.current = this.openStore();
     this.guests.forgetClaims();
@@ -279,7 +279,10 @@ export class World {
     this.start();
   }
 
-  /** Another copy of the store takes over, without the last commits: at most so many. The processes go on with it. */
+  /**
+   * Another copy of the store takes over, without the last commits: at most so many. The processes go on with it, and people
+   * declare again what they had declared and is lost.
+   */
   failOver(lost: number): void {
     this.note(`the store fails over; up to ${lost} commits are lost`);
     this.current.failOver(lost);
@@ -287,6 +290,8 @@ export class World {
     this.left.clear();
     this.known.clear();
     this.guests.forgetClaims();
+    const missing = this.declared.filter(({ kind, key }) => this.store.get(kind, key) === undefined);
+    if (missing.length > 0) void this.put(missing);
   }
 
   /** People declare all of it again. */
