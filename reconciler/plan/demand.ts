@@ -60,6 +60,8 @@ class Demand {
   private readonly refused = new Map<string, Refused>();
   private readonly shortOf = new Map<string, number>();
   private readonly idle: IdleStock;
+  /** The sizes that matter, by pool. */
+  private readonly sizes = new Map<string, readonly string[]>();
   private makesRoom = false;
 
   constructor(private readonly draft: Draft) {
@@ -70,6 +72,8 @@ class Demand {
     const beyond = beyondQuota(draft, oldestFirst);
     for (const [key, job] of draft.jobs) {
       if (job.pool === undefined || job.size === undefined) continue;
+      // Of those that left long ago nothing follows, and most of all jobs are such.
+      if (job.status !== "pending" && job.readAt + surplusMs <= draft.now) continue;
       const reason = beyond.get(key);
       if (reason !== undefined) {
         explain(draft, job, reason);
@@ -80,12 +84,13 @@ class Demand {
       else if (job.readAt > own.lastLeftAt) own.lastLeftAt = job.readAt;
     }
     for (const { waiting } of this.jobs.values()) waiting.sort(oldestFirst);
+    for (const { spec } of draft.snapshot.pools) this.sizes.set(spec.name, this.sizesOf(spec));
   }
 
   /** Covers jobs with the microVMs that there are, and lets go those that are too many, or idle for longer than `idleTimeS`. */
   cover(): void {
     const classes = this.draft.snapshot.pools.flatMap((view) =>
-      this.sizesOf(view.spec).map((size) => ({ view, runnerClass: { pool: view.spec.name, size } })),
+      (this.sizes.get(view.spec.name) ?? []).map((size) => ({ view, runnerClass: { pool: view.spec.name, size } })),
     );
     // At a forge's limit a job waits for the runners that are still to be made: first it is known which of them are not.
     for (const { view, runnerClass } of classes) this.endSurplus(view, runnerClass);
@@ -171,7 +176,7 @@ class Demand {
   private makeRoom(): void {
     const spare = new Map<string, Microvm>();
     for (const { spec } of this.draft.snapshot.pools) {
-      const own = this.sizesOf(spec).flatMap((size) => this.supply.of({ pool: spec.name, size }).spare);
+      const own = (this.sizes.get(spec.name) ?? []).flatMap((size) => this.supply.of({ pool: spec.name, size }).spare);
       const missing = this.isFull(spec) ? (this.shortOf.get(spec.name) ?? 0) - this.supply.freeSoon(spec.name) : 0;
       own.forEach((vm, index) => {
         if (index < missing) this.letGo(vm);

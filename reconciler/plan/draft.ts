@@ -61,11 +61,11 @@ export class Draft {
   constructor(snapshot: Snapshot) {
     this.snapshot = snapshot;
     this.now = snapshot.now;
-    this.jobs = byKey(snapshot.jobs, jobKey);
+    this.jobs = byKey(snapshot.jobs, (job) => remembered(job, jobKey));
     this.microvms = byKey(snapshot.microvms, (vm) => vm.name);
     this.identities = byKey(snapshot.identities, (identity) => identity.vm);
     this.presences = byKey(snapshot.presences, (presence) => presence.name);
-    this.conditions = byKey(snapshot.conditions, conditionKey);
+    this.conditions = byKey(snapshot.conditions, (condition) => remembered(condition, conditionKey));
     this.deadLetters = new Map(snapshot.deadLetters);
     this.hostImages = byKey(snapshot.hostImages, ({ host }) => host);
     this.pools = byKey(snapshot.pools, (pool) => pool.spec.name);
@@ -229,4 +229,15 @@ function byKey<V>(values: readonly V[], keyOf: (value: V) => string): Map<string
   const map = new Map<string, V>();
   for (const value of values) map.set(keyOf(value), value);
   return map;
+}
+
+/** Keys of records, which never change: to put them together anew in every pass takes longer than most of what is decided. */
+const keys = new WeakMap<object, string>();
+
+function remembered<V extends object>(record: V, keyOf: (record: V) => string): string {
+  const known = keys.get(record);
+  if (known !== undefined) return known;
+  const key = keyOf(record);
+  keys.set(record, key);
+  return key;
 }
