@@ -4,17 +4,21 @@ import type { Clock } from "../model/clock.js";
 const restFactor = 3;
 /** The longest rest between two turns. */
 const longestRestMs = 50;
+/** So much rest may be owed before one is taken: the first turns after a start or a quiet while come at once. */
+const lentMs = 200;
 
 /**
  * Runs one task again and again, whenever it is wanted and never twice at once. What is wanted in one go is one turn:
- * it begins when everything that happens right now has happened. After a turn that took long, the next one waits three
+ * it begins when everything that happens right now has happened. For a turn that took long the loop owes a rest three
  * times as long, so that a busy loop leaves most of the time to those that it works for, and does much in one turn.
+ * A loop that was not busy may owe it for a while: whatever was not wanted meanwhile is rest too.
  */
 export class Turns {
   private wanted = false;
   private running: Promise<void> | undefined;
   private stopped = false;
-  private restUntil = 0;
+  private owedMs = 0;
+  private endedAt = 0;
   private cancel: (() => void) | undefined;
 
   constructor(
@@ -37,8 +41,7 @@ export class Turns {
 
   private schedule(): void {
     if (this.stopped || !this.wanted || this.running !== undefined || this.cancel !== undefined) return;
-    // A rest that is longer than any can be comes of a clock that was set back.
-    const restMs = Math.min(this.restUntil - this.clock.now(), longestRestMs);
+    const restMs = this.stillOwedMs() - lentMs;
     if (restMs > 0) {
       this.cancel = this.clock.after(restMs, () => this.run());
     } else {
@@ -47,14 +50,21 @@ export class Turns {
     }
   }
 
+  /** What is owed, less the rest since the last turn. A clock that was set back only lets none of it count as one. */
+  private stillOwedMs(): number {
+    return Math.max(this.owedMs - Math.max(this.clock.now() - this.endedAt, 0), 0);
+  }
+
   private run(): void {
     this.cancel = undefined;
     this.wanted = false;
+    this.owedMs = this.stillOwedMs();
     const beganAt = this.clock.now();
     this.running = this.task().finally(() => {
       this.running = undefined;
-      const now = this.clock.now();
-      this.restUntil = now + Math.min(restFactor * Math.max(now - beganAt, 0), longestRestMs);
+      this.endedAt = this.clock.now();
+      const tookMs = Math.max(this.endedAt - beganAt, 0);
+      this.owedMs = Math.min(this.owedMs + Math.min(restFactor * tookMs, longestRestMs), lentMs + longestRestMs);
       this.schedule();
     });
   }
