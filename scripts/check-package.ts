@@ -2,11 +2,13 @@
  * Packs the package as it would be published and looks at it as its users would: publint and attw on the tarball, then a
  * stock TypeScript project (`module: commonjs`, `moduleResolution: node`) that installs it, type-checks and runs.
  */
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { serviceBundle } from "./bundle-service.js";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const bin = (name: string) => join(root, "node_modules", ".bin", name);
@@ -72,6 +74,20 @@ async function main(): Promise<void> {
 void main();
 `;
 
+/** Rejects unless the service comes up within a minute and ends well when it is told to. */
+async function startsAndEnds(cwd: string, firerunner: string): Promise<void> {
+  const serve = spawn(firerunner, ["serve"], { cwd, stdio: ["ignore", "pipe", "inherit"], timeout: 60_000, killSignal: "SIGKILL" });
+  let output = "";
+  serve.stdout.on("data", (data) => {
+    const wasUp = output.includes("FireRunner is up");
+    output += data;
+    // Told once: a second time would end it at once.
+    if (!wasUp && output.includes("FireRunner is up")) serve.kill("SIGTERM");
+  });
+  const [status] = await once(serve, "close");
+  if (status !== 0) throw new Error(`firerunner serve did not start and end as it should:\n${output}`);
+}
+
 try {
   rmSync(join(root, "dist"), { recursive: true, force: true });
   run(root, "npm", "pack", "--silent", "--pack-destination", folder);
@@ -116,9 +132,14 @@ try {
   run(project, "npm", "install", "--silent", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline", "@pulumi/pulumi@3.248.0");
   run(project, join(project, "node_modules", ".bin", "tsc"));
   console.log(run(project, process.execPath, join("bin", "index.js")).trim());
-  console.log(
-    `firerunner ${run(project, join(project, "node_modules", ".bin", "firerunner"), "--version").trim()} starts from the package`,
-  );
+  const firerunner = join(project, "node_modules", ".bin", "firerunner");
+  console.log(`firerunner ${run(project, firerunner, "--version").trim()} starts from the package`);
+  if (!existsSync(join(project, "node_modules", "firerunner", "dist", serviceBundle)))
+    throw new Error("the package lacks the service in one file");
+  const listeners = Object.fromEntries(["public", "guest", "admin"].map((name) => [name, { listen: "127.0.0.1:0" }]));
+  writeFileSync(join(project, "firerunner.yaml"), JSON.stringify({ owner: "stock", listeners }));
+  await startsAndEnds(project, firerunner);
+  console.log("firerunner serve starts and ends");
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

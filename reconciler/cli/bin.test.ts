@@ -1,9 +1,10 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import ts from "typescript";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { until } from "../model/until.fixture.js";
 
@@ -67,6 +68,17 @@ it("without a service file it says how to begin", async () => {
   const serve = start(["serve"]);
   expect(await serve.code).toBe(1);
   expect(serve.output()).toContain("there is no file firerunner.yaml here: write one");
+});
+
+it("the service comes from one file where there is one, and from nowhere else", async () => {
+  const source = readFileSync(bin, "utf8");
+  const built = join(directory, "bin.mjs");
+  writeFileSync(built, ts.transpileModule(source, { compilerOptions: { module: ts.ModuleKind.ESNext } }).outputText);
+  writeFileSync(join(directory, "run-process.js"), 'console.log("by its parts");');
+  const said = (command: string) => execFileSync(process.execPath, [built, command], { encoding: "utf8" });
+  expect([said("serve"), said("get")]).toEqual(["by its parts\n", "by its parts\n"]);
+  writeFileSync(join(directory, "service.cjs"), 'console.log("in one file");');
+  expect([said("serve"), said("get")]).toEqual(["in one file\n", "by its parts\n"]);
 });
 
 it("without a service to ask it says how to name one", async () => {

@@ -1,13 +1,9 @@
 #!/usr/bin/env node
-import { runCli } from "./run-cli.js";
-import { processTerminal } from "./terminal.js";
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
 
-// Whoever reads the output may stop reading (`firerunner get jobs | head`): that is no failure.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  process.exit(error.code === "EPIPE" ? 0 : 1);
-});
-
-void runCli(process.argv.slice(2), processTerminal()).then((code) => {
-  // A command that had something to say about its outcome has set the exit code itself.
-  if (code !== 0) process.exitCode = code;
-});
+// Where the package was built, a service finds all of its own code in one file: loading it as 250 takes a third of a start.
+const service = fileURLToPath(new URL("service.cjs", import.meta.url));
+if (process.argv[2] === "serve" && existsSync(service)) createRequire(import.meta.url)(service);
+else void import("./run-process.js");

@@ -9,11 +9,10 @@ const seed = Number(process.env.FIRERUNNER_SEED ?? Math.floor(Math.random() * 2 
 const kills = Number(process.env.FIRERUNNER_KILLS ?? "200");
 
 it(`a service that is killed ${kills} times under load loses nothing, and has its next microVM created at once (FIRERUNNER_SEED=${seed})`, async () => {
-  // Compiled, as it is installed: from its sources it would have to be translated at each start.
+  // As it is installed: from its sources it would have to be translated at each start.
   const built = mkdtempSync(join(root, "dist-"));
   try {
-    const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
-    const compiled = spawnSync(process.execPath, [tsc, "-p", "tsconfig.build.json", "--outDir", built], {
+    const compiled = spawnSync(process.execPath, ["--import", "tsx", join("scripts", "build.ts"), built], {
       cwd: root,
       encoding: "utf8",
       timeout: 300_000,
