@@ -1,10 +1,11 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { isOver } from "../../reconciler/cli/dev/gitlab-client.js";
 import type { Pushed } from "../../reconciler/cli/dev/push-folder.js";
-import { jobHook18 } from "../../reconciler/forge/gitlab/webhook-payloads.fixture.js";
 import { until } from "../e2e/until.fixture.js";
 import { type DrillLeftovers, type DrillWorld, startDrillWorld } from "./drill-world.fixture.js";
+import { type HookStream, refusals, startHooks } from "./hook-stream.fixture.js";
 import type { ReplicaProcess } from "./replica-process.fixture.js";
+import type { FailOver } from "./sentinel.fixture.js";
 
 /** What is done to the replicas or their store. */
 export type DrillStep =
@@ -37,27 +38,24 @@ export interface DrillReport {
   readonly takeoversMs: readonly number[];
   /** From when each leader was told to end until another replica led. */
   readonly handOversMs: readonly number[];
-  /** From each death of a master of Redis until Sentinel told of another, and until a replica led on it. */
-  readonly failOversMs: readonly { readonly redis: number; readonly leader: number }[];
-  /** For how long webhooks were refused at most at a stretch: during failovers, and otherwise. */
-  readonly refusedMs: { readonly failOver: number; readonly otherwise: number };
+  /** From each death of a master of Redis until Sentinel told of another, until webhooks were taken again for good, and until a replica led on it. */
+  readonly failOversMs: readonly { readonly redis: number; readonly hooks: number; readonly leader: number }[];
+  /** Outside of failovers: how many webhooks were refused, of all that were posted, and for how long at most one after the other was. */
+  readonly otherwise: { readonly posted: number; readonly refused: number; readonly mostMs: number };
   readonly tookMs: number;
 }
-
-const hookEveryMs = 100;
 
 /** Runs jobs through three replicas while the steps are taken one after the other, and counts what comes of it. */
 export async function runDrill(options: DrillOptions): Promise<DrillReport> {
   const beganAt = performance.now();
   const work = (signal: AbortSignal) => pause(options.jobMs, undefined, { signal });
   const world = await startDrillWorld({ hosts: options.hosts, work });
-  const over = new AbortController();
-  const drill = new Drill(world);
-  let hooking: Promise<void> | undefined;
+  const hooks = startHooks(world.webhook);
+  const drill = new Drill(world, hooks);
   try {
     await drill.leader();
     for (const replica of world.replicas) await until(`${replica.name} is up`, () => replica.standing());
-    hooking = drill.sendHooks(over.signal);
+    const upAt = performance.now();
     const pushed: Pushed[] = [];
     const portions = options.steps.length + 1;
     for (let portion = 0; portion < portions; portion += 1) {
@@ -75,8 +73,7 @@ export async function runDrill(options: DrillOptions): Promise<DrillReport> {
     };
     const tell = () => world.replicas.map((replica) => `${replica.name}:\n${replica.output().slice(-3_000)}`).join("\n");
     await until("every pipeline is over", areOver, { deadlineMs: 300_000, everyMs: 500, tell });
-    over.abort();
-    await hooking;
+    await hooks.stop();
     let left = await world.left();
     const isNothingLeft = async () => {
       left = await world.left();
@@ -87,12 +84,12 @@ export async function runDrill(options: DrillOptions): Promise<DrillReport> {
     for (const { project, pipeline } of pushed) {
       for (const { status } of await world.client.jobs(project.id, pipeline.id)) jobs[status] = (jobs[status] ?? 0) + 1;
     }
-    const { takeoversMs, handOversMs, failOversMs, refusedMs } = drill;
+    const { takeoversMs, handOversMs } = drill;
     const tookMs = performance.now() - beganAt;
-    return { jobs, twice: world.twice, microvms: world.ran.size, left, takeoversMs, handOversMs, failOversMs, refusedMs, tookMs };
+    const { twice, ran } = world;
+    return { jobs, twice, microvms: ran.size, left, takeoversMs, handOversMs, ...drill.refused(upAt), tookMs };
   } finally {
-    over.abort();
-    await hooking;
+    await hooks.stop();
     await world.stop();
   }
 }
@@ -103,14 +100,21 @@ export function percentile(times: readonly number[], p: number): number {
   return sorted[Math.max(Math.ceil(sorted.length * p) - 1, 0)] ?? Number.NaN;
 }
 
+/** When a master of Redis was killed, another one was told of, a replica led on it, and webhooks had been taken again. */
+interface SeenFailOver extends FailOver {
+  readonly ledAt: number;
+  readonly overAt: number;
+}
+
 class Drill {
   readonly takeoversMs: number[] = [];
   readonly handOversMs: number[] = [];
-  readonly failOversMs: { readonly redis: number; readonly leader: number }[] = [];
-  readonly refusedMs = { failOver: 0, otherwise: 0 };
-  private isFailingOver = false;
+  private readonly failOvers: SeenFailOver[] = [];
 
-  constructor(private readonly world: DrillWorld) {}
+  constructor(
+    private readonly world: DrillWorld,
+    private readonly hooks: HookStream,
+  ) {}
 
   /** The replica that leads, when one does; another one than `not`, or than the term `after`. */
   async leader(not?: ReplicaProcess, after?: string): Promise<ReplicaProcess> {
@@ -156,26 +160,30 @@ class Drill {
         return;
       case "fail-over": {
         const before = (await (await this.leader()).standing())?.epoch;
-        this.isFailingOver = true;
-        const from = performance.now();
-        const redis = await this.world.redis.failOver();
-        await this.leader(undefined, before);
-        this.failOversMs.push({ redis, leader: performance.now() - from });
-        await until("webhooks are taken", () => this.hook());
-        this.isFailingOver = false;
+        const { redis } = this.world;
+        const failOver = await redis.failOver();
+        const leads = this.leader(undefined, before).then(() => performance.now());
+        const [ledAt] = await Promise.all([leads, redis.mend()]);
+        await until("webhooks are taken", () => this.hooks.posted().some(({ at, taken }) => taken && at > failOver.toldAt));
+        this.failOvers.push({ ...failOver, ledAt, overAt: performance.now() });
       }
     }
   }
 
-  /** Posts a webhook again and again, and notes for how long it was refused. */
-  async sendHooks(over: AbortSignal): Promise<void> {
-    let takenAt = performance.now();
-    while (!over.aborted) {
-      const during = this.isFailingOver ? "failOver" : "otherwise";
-      if (await this.hook()) takenAt = performance.now();
-      else this.refusedMs[during] = Math.max(this.refusedMs[during], performance.now() - takenAt);
-      await pause(hookEveryMs);
-    }
+  /** For how long webhooks were refused, since all replicas were up. */
+  refused(upAt: number): Pick<DrillReport, "failOversMs" | "otherwise"> {
+    const posted = this.hooks.posted().filter(({ at }) => at > upAt);
+    const all = refusals(posted);
+    const during = ({ killedAt, overAt }: SeenFailOver) => all.filter(({ from, to }) => to > killedAt && from < overAt);
+    const failOversMs = this.failOvers.map((seen) => {
+      const { killedAt, toldAt, ledAt } = seen;
+      return { redis: toldAt - killedAt, hooks: Math.max(0, ...during(seen).map(({ to }) => to - killedAt)), leader: ledAt - killedAt };
+    });
+    const accounted = new Set(this.failOvers.flatMap(during));
+    const others = all.filter((refusal) => !accounted.has(refusal));
+    const refused = others.reduce((sum, { hooks }) => sum + hooks, 0);
+    const mostMs = Math.max(0, ...others.map(({ from, to }) => to - from));
+    return { failOversMs, otherwise: { posted: posted.length, refused, mostMs } };
   }
 
   private async endWell(replica: ReplicaProcess): Promise<void> {
@@ -192,17 +200,5 @@ class Drill {
   private async startAgain(replica: ReplicaProcess): Promise<void> {
     replica.start();
     await until(`${replica.name} is up again`, () => replica.standing());
-  }
-
-  private async hook(): Promise<boolean> {
-    const { url, secret } = this.world.webhook;
-    const answer = await fetch(url, {
-      method: "POST",
-      headers: { "content-type": "application/json", "x-gitlab-event": "Job Hook", "x-gitlab-token": secret },
-      body: JSON.stringify({ ...jobHook18, build_id: 987_654_321, build_status: "pending", runner: null }),
-      signal: AbortSignal.timeout(2_000),
-    }).catch(() => undefined);
-    await answer?.text().catch(() => "");
-    return answer?.status === 200;
   }
 }

@@ -5,9 +5,17 @@ import { type RedisProcess, startRedis } from "./redis-process.fixture.js";
 export interface WatchedRedis {
   readonly sentinelPort: number;
   readonly name: string;
-  /** Ends the master with SIGKILL; starts it again as a replica when another one has taken over. Tells how long that took. */
-  failOver(): Promise<number>;
+  /** Ends the master with SIGKILL; settles when another one has taken over. */
+  failOver(): Promise<FailOver>;
+  /** Starts the one that was killed again, as a replica; settles when all is as it was before. */
+  mend(): Promise<void>;
   stop(): Promise<void>;
+}
+
+/** When a master was killed, and when the Sentinel was seen to tell of another, by `performance.now()`. */
+export interface FailOver {
+  readonly killedAt: number;
+  readonly toldAt: number;
 }
 
 const name = "fleet";
@@ -43,6 +51,11 @@ export async function startWatchedRedis(): Promise<WatchedRedis> {
     const known = async () => ((await sentinel.send("SENTINEL", "REPLICAS", name)) as unknown[]).length;
     await until("the Sentinel knows the replicas", async () => (await known()) === 2);
     const masterPort = async () => Number(((await sentinel.send("SENTINEL", "GET-MASTER-ADDR-BY-NAME", name)) as string[])[1]);
+    /** Whether the Sentinel has done with a failover: one that loses the new master before may give up and wait for the old one without end. */
+    const isSettled = async () => {
+      const told = (await sentinel.send("SENTINEL", "MASTER", name)) as readonly string[];
+      return Number(told[told.indexOf("port") + 1]) === (await masterPort());
+    };
     /** Has those follow that do not, as the Sentinel would in a while; told again it changes nothing. */
     const followAll = async () => {
       const port = await masterPort();
@@ -52,6 +65,7 @@ export async function startWatchedRedis(): Promise<WatchedRedis> {
       for (const server of astray) await server.send("REPLICAOF", "127.0.0.1", String(port)).catch(() => undefined);
       return astray.length === 0;
     };
+    let killed: RedisProcess | undefined;
     return {
       sentinelPort: sentinel.port,
       name,
@@ -60,12 +74,16 @@ export async function startWatchedRedis(): Promise<WatchedRedis> {
         const master = servers.find((server) => server.port === port);
         if (master === undefined) throw new Error(`no server on port ${port} is known`);
         const killedAt = performance.now();
+        killed = master;
         await master.kill("SIGKILL");
-        await until("another one is the master", async () => (await masterPort()) !== port);
-        const tookMs = performance.now() - killedAt;
-        await master.start();
+        await until("another one is the master", async () => (await masterPort()) !== port, { everyMs: 5 });
+        return { killedAt, toldAt: performance.now() };
+      },
+      async mend() {
+        await killed?.start();
+        killed = undefined;
         await until("all others follow", followAll, { everyMs: 250 });
-        return tookMs;
+        await until("the Sentinel has done with it", isSettled);
       },
       stop,
     };
