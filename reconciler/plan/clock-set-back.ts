@@ -14,6 +14,8 @@ const microvmTimes = [
   ...(["deletingAt", "deleteAcceptedAt", "deleteTriedAt", "committedAt", "endAskedAt"] as const),
 ];
 
+const identityTimes = ["pausedAt", "vmGoneAt"] as const;
+
 /**
  * After the clock was set back by much, records tell of what was done at times that are yet to come: nothing would follow it
  * until then. All of it was done by now. What was done a moment ahead is waited for: a list that is under way may be older.
@@ -61,9 +63,10 @@ function microvmByNow(draft: Draft, vm: Microvm): Microvm {
 
 /** What its runner ran at a time that is yet to come says nothing of now: the forge is asked again. */
 function identityByNow(draft: Draft, identity: Identity): Identity {
-  const settled = byNow(draft, identity, ["pausedAt", "vmGoneAt"]);
-  const { runningJobs, ...rest } = settled;
-  return runningJobs === undefined || byNow(draft, runningJobs, ["at"]) === runningJobs ? settled : rest;
+  const settled = byNow(draft, identity, identityTimes);
+  if (settled.runningJobs === undefined || byNow(draft, settled.runningJobs, ["at"]) === settled.runningJobs) return settled;
+  const { runningJobs: _runningJobs, ...rest } = settled;
+  return rest;
 }
 
 /** What it holds back is held back for as long as before. */
