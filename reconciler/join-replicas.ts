@@ -8,7 +8,7 @@ import type { Standing } from "./http/routes/health.js";
 import type { Clock } from "./model/clock.js";
 import { createReplicaBoard, type ReplicaBoard } from "./replicas/replica-board.js";
 import type { Store } from "./store/port.js";
-import type { Metrics } from "./telemetry/metrics.js";
+import type { MetricsRecorder } from "./telemetry/metrics.js";
 
 export interface JoinReplicasOptions {
   readonly store: Store;
@@ -18,7 +18,7 @@ export interface JoinReplicasOptions {
   /** What this process is called among the replicas. */
   readonly name: string;
   readonly guest: Guest;
-  readonly metrics: Metrics;
+  readonly metrics: MetricsRecorder;
   /** How the other replicas reach this one's admin API. */
   readonly adminUrl: () => string;
   /** The loop of this process, once it has begun. */

@@ -6,12 +6,12 @@ import { jobKey } from "./model/job.js";
 import { type Effect, effectLane } from "./plan/effect.js";
 import type { Store } from "./store/port.js";
 import type { Logger } from "./telemetry/logger.js";
-import type { Metrics } from "./telemetry/metrics.js";
+import type { MetricsRecorder } from "./telemetry/metrics.js";
 
 export interface ObserverOptions {
   readonly store: Pick<Store, "get">;
   readonly logger: Logger;
-  readonly metrics: Metrics;
+  readonly metrics: MetricsRecorder;
   readonly clock: Pick<Clock, "now">;
 }
 

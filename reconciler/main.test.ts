@@ -1,6 +1,6 @@
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
-import { type AddressInfo, connect } from "node:net";
+import { type AddressInfo, connect, createServer as createSilentServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -169,6 +169,19 @@ describe("the fleet file", () => {
   });
 });
 
+it("answers though a host does not", async () => {
+  const connections = new Set<Socket>();
+  const host = createSilentServer((socket) => connections.add(socket)).listen(0, "127.0.0.1");
+  await until(() => host.listening, "the host listens");
+  const hosts = [{ ...oneOfEach.host, endpoint: `127.0.0.1:${(host.address() as AddressInfo).port}`, tls: { insecure: true } }];
+  writeFileSync(join(directory, "fleet.yaml"), stringify({ hosts }));
+  const running = await start({ store: { kind: "memory" }, fleetFile: join(directory, "fleet.yaml") });
+  expect(connections.size).toBeGreaterThan(0);
+  expect((await ask(running, "/health")).status).toBe(200);
+  for (const socket of connections) socket.destroy();
+  host.close();
+});
+
 describe("stopping", () => {
   it("frees every address and the store, and can be asked for twice", async () => {
     const running = await start();
@@ -191,6 +204,8 @@ describe("stopping", () => {
     const second = start({ stateDir: join(directory, "other"), listeners: { ...anyPorts, public: taken } });
     await expect(second).rejects.toMatchObject({ code: "FR-CONFIG", message: expect.stringContaining("public listener") });
     expect(lines.some((line) => line.includes("the store stopped"))).toBe(true);
+    // Nothing is decided by a service that cannot be reached.
+    expect(lines.filter((line) => line.includes("this process leads"))).toEqual([]);
   });
 });
 

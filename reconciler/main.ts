@@ -7,10 +7,8 @@ import { type Reconciler, startReconciler } from "./control/reconciler.js";
 import { createGrpcFlintlock } from "./flintlock/grpc/create-grpc-flintlock.js";
 import { createGitLabForge } from "./forge/gitlab/gitlab-forge.js";
 import { createGuest } from "./guest/guest.js";
-import { startAdminListener } from "./http/admin-listener.js";
+import { bindListener, guestRequestTimeoutMs } from "./http/bound-listener.js";
 import { createDeclarations, type Declarations } from "./http/declarations.js";
-import { startGuestListener } from "./http/guest-listener.js";
-import { startPublicListener } from "./http/public-listener.js";
 import { agentCloudConfig } from "./images/cloud-config.js";
 import { joinReplicas } from "./join-replicas.js";
 import { createLoopObserver, logEvents } from "./loop-observer.js";
@@ -30,8 +28,8 @@ import type { Store } from "./store/port.js";
 import { createSealer, sealingKeyId } from "./store/sealer.js";
 import type { BackupNote } from "./store/sqlite/backup.js";
 import { isCopyable } from "./store/sqlite/sqlite-store.js";
+import { createEarlyMetrics } from "./telemetry/early-metrics.js";
 import { createLogger, type Logger } from "./telemetry/logger.js";
-import { createMetrics } from "./telemetry/metrics.js";
 import { watchQueues } from "./telemetry/watch-queues.js";
 import { watchStore } from "./telemetry/watch-store.js";
 import { checkYaml, readYamlFile, refusedInFile } from "./yaml-file.js";
@@ -56,6 +54,9 @@ export interface RunningService {
 
 /** How long each part may take to stop: the loop waits a little for calls under way, listeners for requests. */
 const deadlinesMs = { loop: 10_000, listener: 8_000, client: 5_000, store: 5_000 } as const;
+
+/** What calls the service waits no longer than this for a loop that still waits for hosts and forges. */
+const answersWithinMs = 1_000;
 
 /**
  * Builds the whole service and starts it. Rejects with `FR-CONFIG` (state directory, key, certificates, addresses, fleet
@@ -91,7 +92,10 @@ interface Parts {
   readonly resolveSecret: ResolveSecret;
 }
 
-/** What is started first is stopped last: webhooks end first, then the loop; the store outlives everything that writes. */
+/**
+ * What is started first is stopped last: webhooks end first, then the loop; the store outlives everything that writes. The loop
+ * begins as soon as every address is taken, and before what answers there is loaded.
+ */
 async function build({ service, clock, random, logger, shutdown, resolveSecret }: Parts): Promise<RunningService> {
   const { listeners, owner } = service;
   const stateDir = openStateDir(service.stateDir);
@@ -109,7 +113,8 @@ async function build({ service, clock, random, logger, shutdown, resolveSecret }
     onFault: (error) => logger.error({ error, code: error.code }, error.message),
   });
   shutdown.add("the store", deadlinesMs.store, () => store.stop());
-  const metrics = createMetrics();
+  const early = createEarlyMetrics();
+  const metrics = early.recorder;
   shutdown.add("the metrics", deadlinesMs.store, watchStore(store, metrics));
   shutdown.add("the metrics of queues", deadlinesMs.store, watchQueues(store, metrics, clock));
   shutdown.add("the event log", deadlinesMs.store, logEvents(store, logger));
@@ -123,41 +128,58 @@ async function build({ service, clock, random, logger, shutdown, resolveSecret }
   const flintlock = createGrpcFlintlock({ clock, random, resolveSecret });
   shutdown.add("the host client", deadlinesMs.client, () => flintlock.stop());
 
-  // Guests are told an address that is known only when their listener is bound, which needs them.
-  let guestUrl = service.guest.url ?? "";
+  // An address that cannot be had ends the start before anything is decided. Whoever calls meanwhile waits.
+  const bound = { logger, clock };
+  const guestAddress = await bindListener({ ...bound, name: "guest", listener: listeners.guest, requestTimeoutMs: guestRequestTimeoutMs });
+  shutdown.add("the guest listener", deadlinesMs.listener, () => guestAddress.stop());
+  const guestUrl = service.guest.url ?? guestAddress.url;
   const guest = createGuest({ store, sealer, clock, key, owner, url: () => guestUrl, cloudConfig: agentCloudConfig, ...caPem });
-  const guestListener = await startGuestListener({ listener: listeners.guest, guest, logger, clock });
-  shutdown.add("the guest listener", deadlinesMs.listener, () => guestListener.stop());
-  guestUrl ||= guestListener.url;
   if (service.guest.url === undefined && /^(0\.0\.0\.0|\[::\]):/.test(listeners.guest.listen)) {
     logger.warn({ guestUrl }, "guest.url is not set: guests are sent to this machine's loopback address, where only guests on it arrive");
   }
 
   const observer = createLoopObserver({ store, logger, metrics, clock });
-  // The admin API answers before the loop begins: until then, and after it, nobody leads.
   let reconciler: Reconciler | undefined;
-  let adminUrl = listeners.admin.url ?? "";
+  const adminAddress = await bindListener({ ...bound, name: "admin", listener: listeners.admin });
+  shutdown.add("the admin listener", deadlinesMs.listener, () => adminAddress.stop());
   let isEnding = false;
   const settings = controlSettings(service, random);
   const replicas = joinReplicas({
     ...{ store, clock, key, name: settings.holder, guest, metrics },
-    adminUrl: () => adminUrl,
+    adminUrl: () => listeners.admin.url ?? adminAddress.url,
     loop: () => reconciler,
   });
   const { board, relay, standing } = replicas;
   shutdown.add("the notes to other replicas", deadlinesMs.store, () => board.stop());
-  const adminListener = await startAdminListener({
+  const ports = { store, sealer, flintlock, forge, guest: replicas.guest, clock, random, observer: replicas.telling(observer) };
+  const publicAddress = await bindListener({ ...bound, name: "public", listener: listeners.public });
+  const loop = startReconciler(ports, settings);
+  shutdown.add("the loop", deadlinesMs.loop, () => stopLoop(clock, loop, [forge, flintlock]));
+  shutdown.add("the public listener", deadlinesMs.listener, () => publicAddress.stop());
+  reconciler = loop;
+
+  // What answers is loaded while nothing else is to be done: jobs that wait have microVMs sooner that way.
+  await orLater(clock, loop.settled());
+  const [{ startGuestListener }, { startAdminListener }, { startPublicListener }, loaded] = await Promise.all([
+    import("./http/guest-listener.js"),
+    import("./http/admin-listener.js"),
+    import("./http/public-listener.js"),
+    early.load(),
+  ]);
+  await startGuestListener({ listener: listeners.guest, bound: guestAddress, guest, logger, clock });
+  await startAdminListener({
     listener: listeners.admin,
+    bound: adminAddress,
     store,
     declarations,
     clock,
     logger,
-    metrics,
+    metrics: loaded,
     token: adminToken,
     publicUrl: listeners.public.url,
     loop: {
-      look: () => reconciler?.look(),
-      sweepSoon: () => reconciler?.sweepSoon() ?? false,
+      look: () => loop.look(),
+      sweepSoon: () => loop.sweepSoon(),
       lastAnswer: (lane) => observer.lastAnswer(lane),
     },
     readiness: () => readReadiness({ store, clock, observer, standing, leader: () => board.leader()?.name, isEnding: () => isEnding }),
@@ -166,27 +188,19 @@ async function build({ service, clock, random, logger, shutdown, resolveSecret }
     copyStore: copierOf(store, { owner, keyId: sealingKeyId(key) }, clock),
     jobLog: (connection, projectId, jobId) => forge.jobLog(connection, projectId, jobId),
   });
-  shutdown.add("the admin listener", deadlinesMs.listener, () => adminListener.stop());
-
-  adminUrl ||= adminListener.url;
-
-  const ports = { store, sealer, flintlock, forge, guest: replicas.guest, clock, random, observer: replicas.telling(observer) };
-  const loop = startReconciler(ports, settings);
-  shutdown.add("the loop", deadlinesMs.loop, () => stopLoop(clock, loop, [forge, flintlock]));
-  reconciler = loop;
-
   const publicListener = await startPublicListener({
     listener: listeners.public,
+    bound: publicAddress,
     store,
     clock,
     logger,
-    metrics,
+    metrics: loaded,
     resolveSecret,
     pollSoon: (connection) => (loop.status().leading ? loop.pollSoon(connection) : board.wantPoll(connection)),
   });
-  shutdown.add("the public listener", deadlinesMs.listener, () => publicListener.stop());
+  shutdown.add("the public listener's intake", deadlinesMs.listener, () => publicListener.stop());
 
-  const urls = { public: publicListener.url, guest: guestListener.url, admin: adminListener.url };
+  const urls = { public: publicAddress.url, guest: guestAddress.url, admin: adminAddress.url };
   stateDir.write(adminUrlFile, `${urls.admin}\n`);
   const where = service.admin.token === undefined ? `in ${stateDir.path(adminTokenFile)}` : "the one that was given";
   logger.info({ owner, urls }, `FireRunner is up; the admin API's token is ${where}`);
@@ -198,6 +212,17 @@ async function build({ service, clock, random, logger, shutdown, resolveSecret }
       await shutdown.run();
     },
   };
+}
+
+/** Resolves with `settled`, but waits no longer than whoever calls meanwhile would notice. */
+function orLater(clock: Clock, settled: Promise<void>): Promise<void> {
+  return new Promise((resolve) => {
+    const cancel = clock.after(answersWithinMs, resolve);
+    void settled.then(() => {
+      cancel();
+      resolve();
+    });
+  });
 }
 
 /** A new key for an old store would make its secrets unreadable and its microVMs strangers: that is refused. */

@@ -18,6 +18,8 @@ export async function bundleService({ from, into }: { readonly from: string; rea
     platform: "node",
     format: "cjs",
     target: "node20.19",
+    // What is loaded later is loaded in the same way.
+    supported: { "dynamic-import": false },
     resolveExtensions: [".js", ".ts"],
     plugins: [otherCommandsOutside],
     // Files that are shipped are found from where the code is; the bundle is as deep in the package as what it is made of.

@@ -28,6 +28,11 @@ export class Lanes {
     return (this.running.get(lane) ?? 0) < this.width;
   }
 
+  /** Whether no task runs in any lane. */
+  isIdle(): boolean {
+    return this.active === 0;
+  }
+
   /** Gives up what waits. */
   clear(): void {
     this.waiting.clear();

@@ -90,6 +90,11 @@ describe("of several replicas on one store", () => {
     expect(replicas.flatMap(({ told }) => told)).toHaveLength(1);
   });
 
+  it("those that stand by have settled, as the one that leads", async () => {
+    const { replicas } = await fleetOf(3);
+    await Promise.all(replicas.map(({ loop }) => loop.settled()));
+  });
+
   it("another one leads within five seconds of the leader's end without a word", async () => {
     const { clock, leading } = await fleetOf(3);
     for (let death = 0; death < 2; death += 1) {

@@ -145,6 +145,25 @@ describe("the loop", () => {
   });
 });
 
+it("has settled when it has done what waited for it at its start, and not before", async () => {
+  const world = new World(1, checkAlways, calm);
+  await world.declare([aHost()], [aPool({ idleTimeS: 20, bootTimeoutS: 60, maxJobTimeoutS: 600 })]);
+  world.forge.push(["vm"], 500, "success");
+  world.start();
+  await world.run(minute, () => world.leading() !== undefined);
+  let settled = false;
+  void world
+    .leading()
+    ?.settled()
+    .then(() => {
+      settled = true;
+    });
+  await world.run(minute, () => made(world) > 0);
+  expect(settled).toBe(false);
+  await world.run(minute, () => settled);
+  expect([settled, made(world)]).toEqual([true, 1]);
+});
+
 it("goes on renewing its lease when its clock was set back, so that another process need not wait for the time before", async () => {
   const world = await aWorld();
   await world.run(minute);

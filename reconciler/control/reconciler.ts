@@ -34,6 +34,8 @@ export interface Reconciler {
   sweepSoon(): boolean;
   /** What the loop would decide upon at this moment; undefined when this process does not lead. */
   look(): Snapshot | undefined;
+  /** Resolves as soon as nothing is under way and nothing is to be decided, for the first time, or another process leads. */
+  settled(): Promise<void>;
   /** Whether this process leads, under which epoch, and when a pass ended last. */
   status(): LoopStatus;
   /** Ends after the pass and the effects under way; what is not finished is taken up by whoever leads next. */
@@ -81,6 +83,10 @@ class Loop implements Reconciler {
   private cancelRenewal: () => void = () => {};
   private cancelDemotion: () => void = () => {};
   private unwatch: () => void = () => {};
+  private settle: () => void = () => {};
+  private readonly settling = new Promise<void>((resolve) => {
+    this.settle = resolve;
+  });
   private readonly times: LeaseTimes;
 
   constructor(
@@ -128,6 +134,10 @@ class Loop implements Reconciler {
     return this.term === undefined || !this.holdsLease() ? undefined : this.term.guard.seen(this.observe(this.term));
   }
 
+  settled(): Promise<void> {
+    return this.settling;
+  }
+
   status(): LoopStatus {
     const { lease, passedAt } = this;
     return lease === undefined || !this.holdsLease() ? { leading: false, passedAt } : { leading: true, epoch: lease.epoch, passedAt };
@@ -139,6 +149,7 @@ class Loop implements Reconciler {
     this.cancelRenewal();
     await this.turns.stop();
     await this.lanes.drain();
+    this.settle();
     await this.resign();
   }
 
@@ -156,7 +167,10 @@ class Loop implements Reconciler {
 
   private async turn(): Promise<void> {
     try {
-      if ((await this.lead()) && this.isDue()) await this.pass();
+      const leads = await this.lead();
+      if (leads && this.isDue()) await this.pass();
+      // What was begun wakes the loop when it has ended.
+      if (!leads || (!this.isAsked && this.lanes.isIdle())) this.settle();
     } catch (caught) {
       this.ports.observer.fault(FireRunnerError.from(caught, "FR-INTERNAL", "a pass of the loop"));
       this.wakeIn(1_000);

@@ -7,6 +7,7 @@ import type { Listener } from "../model/service.js";
 import type { Store } from "../store/port.js";
 import type { Logger } from "../telemetry/logger.js";
 import type { Metrics } from "../telemetry/metrics.js";
+import type { BoundListener } from "./bound-listener.js";
 import type { Declarations } from "./declarations.js";
 import type { LeaderRelay } from "./leader-relay.js";
 import { type RunningListener, startListener } from "./listener.js";
@@ -30,6 +31,8 @@ import { sameSecret } from "./same-secret.js";
 
 export interface AdminListenerOptions {
   readonly listener: Listener;
+  /** Its address, where it is taken already. */
+  readonly bound?: BoundListener;
   readonly store: Store;
   readonly declarations: Declarations;
   readonly clock: Clock;

@@ -6,6 +6,7 @@ import type { Clock } from "../model/clock.js";
 import { FireRunnerError } from "../model/errors.js";
 import type { Listener } from "../model/service.js";
 import type { Logger } from "../telemetry/logger.js";
+import { type BoundListener, guestRequestTimeoutMs } from "./bound-listener.js";
 import { errorResponse } from "./error-response.js";
 import { readGuestForm } from "./guest-form.js";
 import { type RunningListener, startListener } from "./listener.js";
@@ -13,6 +14,8 @@ import { createRefusalBudget } from "./refusal-budget.js";
 
 export interface GuestListenerOptions {
   readonly listener: Listener;
+  /** Its address, where it is taken already. */
+  readonly bound?: BoundListener;
   readonly guest: Guest;
   readonly logger: Logger;
   readonly clock: Clock;
@@ -48,23 +51,17 @@ const outOfReach = refuse(503, "the store is out of reach", 1);
  * 403 refused claim (the guest is not told why), 401 not the secret that claimed the microVM, 409 no configuration yet,
  * 410 no more, 429 and 503 later, 400 not understood. `stop` answers the guests that wait and then ends the listener.
  */
-export async function startGuestListener(options: GuestListenerOptions): Promise<RunningListener> {
+export function startGuestListener(options: GuestListenerOptions): Promise<RunningListener> {
   const { guest } = options;
-  const running = await startListener({
+  return startListener({
     ...options,
     name: "guest",
     bodyLimitBytes: formLimitBytes,
-    requestTimeoutMs: 10_000,
+    requestTimeoutMs: guestRequestTimeoutMs,
+    onStop: () => guest.stop(),
     // In a scope of its own: what is text here stays JSON elsewhere.
     register: (app) => void app.register(async (scope) => registerCalls(scope, options)),
   });
-  return {
-    url: running.url,
-    async stop() {
-      guest.stop();
-      await running.stop();
-    },
-  };
 }
 
 function registerCalls(scope: FastifyInstance, { guest, clock, ...options }: GuestListenerOptions): void {

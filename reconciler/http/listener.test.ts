@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { FireRunnerError } from "../model/errors.js";
 import { serviceSchema } from "../model/service.js";
 import { until } from "../model/until.fixture.js";
+import { type BoundListener, bindListener } from "./bound-listener.js";
 import { type ListenerOptions, type RunningListener, startListener } from "./listener.js";
 import { keptLog, onLoopback } from "./listeners.fixture.js";
 import { firstPair, secondPair } from "./tls-pairs.fixture.js";
@@ -68,6 +69,47 @@ describe("where a listener may bind", () => {
       message: expect.stringContaining(listener.listen),
     });
   });
+});
+
+describe("an address that is taken before there is anybody to answer", () => {
+  const bind = () => bindListener({ name: "test", listener: onLoopback, logger: keptLog().logger });
+
+  it("has what arrives meanwhile answered later", async () => {
+    const bound = await bind();
+    const early = Promise.all(["/text", "/nothing"].map((path) => fetch(bound.url + path)));
+    await arrived(bound, 2);
+    const { url } = await start({ bound });
+    expect(url).toBe(bound.url);
+    expect((await early).map(({ status }) => status)).toEqual([200, 404]);
+    expect((await fetch(`${url}/text`)).status).toBe(200);
+  });
+
+  it("is free again when it is given up, and whoever waits is cut off", async () => {
+    const bound = await bind();
+    const early = fetch(`${bound.url}/text`);
+    early.catch(() => undefined);
+    await arrived(bound, 1);
+    await bound.stop();
+    await expect(early).rejects.toThrow();
+    await expect(fetch(`${bound.url}/text`)).rejects.toThrow();
+  });
+
+  it("is given up when the routes cannot be added", async () => {
+    const bound = await bind();
+    const register = () => {
+      throw new Error("no routes");
+    };
+    await expect(start({ bound, register })).rejects.toThrow("no routes");
+    await expect(fetch(`${bound.url}/text`)).rejects.toThrow();
+  });
+
+  async function arrived({ server }: BoundListener, count: number): Promise<void> {
+    let requests = 0;
+    server.on("request", () => {
+      requests += 1;
+    });
+    await until(() => requests === count, "the requests have arrived");
+  }
 });
 
 describe("errors", () => {

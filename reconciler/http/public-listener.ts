@@ -7,6 +7,7 @@ import type { Listener } from "../model/service.js";
 import type { Store } from "../store/port.js";
 import type { Logger } from "../telemetry/logger.js";
 import type { Metrics } from "../telemetry/metrics.js";
+import type { BoundListener } from "./bound-listener.js";
 import { errorResponse, httpError } from "./error-response.js";
 import { createGate } from "./gate.js";
 import { type RunningListener, startListener } from "./listener.js";
@@ -17,6 +18,8 @@ import { createWebhookProof } from "./webhook-proof.js";
 
 export interface PublicListenerOptions {
   readonly listener: Listener;
+  /** Its address, where it is taken already. */
+  readonly bound?: BoundListener;
   readonly store: Store;
   readonly clock: Clock;
   readonly logger: Logger;

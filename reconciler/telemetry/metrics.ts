@@ -29,7 +29,7 @@ export interface UnmatchedCount {
 }
 
 /** What the service counts and measures; one instance per service, nothing is global. */
-export interface Metrics extends ForgeMetrics, QueueMetrics, ReplicaMetrics {
+export interface MetricsRecorder extends ForgeMetrics, QueueMetrics, ReplicaMetrics {
   /** `firerunner_jobs_total`: a job that the forge calls finished. */
   jobFinished(status: string): void;
   /** `firerunner_jobs_lost_total`: a job that the forge says runs, while its microVM is lost. */
@@ -50,6 +50,10 @@ export interface Metrics extends ForgeMetrics, QueueMetrics, ReplicaMetrics {
   countDeadLetters(source: () => readonly DeadLetterCount[]): void;
   /** `firerunner_unmatched_jobs` is asked of `source` whenever metrics are read. */
   countUnmatched(source: () => readonly UnmatchedCount[]): void;
+}
+
+/** The same, and how it is read. */
+export interface Metrics extends MetricsRecorder {
   readonly contentType: string;
   /** Everything in Prometheus' text format. */
   read(): Promise<string>;

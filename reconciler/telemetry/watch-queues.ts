@@ -1,7 +1,7 @@
 import { bootStagesOf } from "../model/boot-stages.js";
 import type { Clock } from "../model/clock.js";
 import type { Kind, Records } from "../model/records.js";
-import type { Metrics } from "./metrics.js";
+import type { MetricsRecorder } from "./metrics.js";
 import type { Queue } from "./queue-metrics.js";
 
 /** What of a store these metrics are derived from. */
@@ -20,7 +20,7 @@ export interface WatchedQueues {
  * Derives from what is committed how long jobs wait, microVMs boot, how many runners were left over, and how webhooks stand. Each
  * job and microVM is measured once; what was so before the watch began is not. The returned function ends it.
  */
-export function watchQueues(store: WatchedQueues, metrics: Metrics, clock: Pick<Clock, "now">): () => void {
+export function watchQueues(store: WatchedQueues, metrics: MetricsRecorder, clock: Pick<Clock, "now">): () => void {
   const started = keysOf(store, "job", ({ vm, startedAt }) => vm !== undefined && startedAt !== undefined);
   const claimed = keysOf(store, "microvm", ({ claimedAt }) => claimedAt !== undefined);
   const ready = keysOf(store, "guestReport", ({ startedAt }) => startedAt !== undefined);

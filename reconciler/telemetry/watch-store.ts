@@ -3,7 +3,7 @@ import type { DeadLetter } from "../model/dead-letter.js";
 import { isFinished, type Job } from "../model/job.js";
 import type { Microvm } from "../model/microvm.js";
 import type { Kind, Records } from "../model/records.js";
-import type { ConditionCount, DeadLetterCount, Metrics, UnmatchedCount, VmCount } from "./metrics.js";
+import type { ConditionCount, DeadLetterCount, MetricsRecorder, UnmatchedCount, VmCount } from "./metrics.js";
 
 /** What of a store the metrics are derived from. */
 export interface WatchedStore {
@@ -17,7 +17,7 @@ export interface WatchedStore {
  * finished, and as lost, when its loss is confirmed; a microVM's creation is measured once, when its host is first known to have it. What was so before the
  * watch began is not counted. The returned function ends it.
  */
-export function watchStore(store: WatchedStore, metrics: Metrics): () => void {
+export function watchStore(store: WatchedStore, metrics: MetricsRecorder): () => void {
   const finishedJobs = new Set(
     store
       .list("job")
