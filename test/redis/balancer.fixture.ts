@@ -7,7 +7,11 @@ export interface Backend {
   readonly token: string;
 }
 
-/** A load balancer as people put before replicas: TCP, to those in turn that say that they are ready, and to the next when one takes no connection. */
+/**
+ * A load balancer as people put before replicas: TCP, to those in turn that say that they are ready, and to the next when one takes no
+ * connection. One that does not say in time is late, and gets connections only while nobody is ready: where all are late it may be that
+ * the balancer is.
+ */
 export interface Balancer {
   readonly port: number;
   add(backend: Backend): void;
@@ -18,17 +22,22 @@ const askEveryMs = 100;
 const askMs = 1_000;
 const mostTries = 3;
 
+/** What a replica was when it was asked last. */
+type State = "ready" | "late" | "away";
+
 /** Starts a balancer on a free port of loopback. Connections to a replica that is ready no more are cut. */
 export async function startBalancer(): Promise<Balancer> {
   const open = new Map<Backend, Set<Socket>>();
   const asking: Promise<void>[] = [];
-  const ready = new Set<Backend>();
+  const states = new Map<Backend, State>();
+  const those = (state: State) => [...states].filter(([, its]) => its === state).map(([backend]) => backend);
   let turn = 0;
   let isStopped = false;
 
   /** Goes to the next one that is ready, and on to another when that one does not take the connection. */
   function dispatch(near: Socket, tries: number): void {
-    const candidates = [...ready];
+    const ready = those("ready");
+    const candidates = ready.length > 0 ? ready : those("late");
     const backend = candidates[turn++ % Math.max(candidates.length, 1)];
     if (backend === undefined || tries === 0 || near.destroyed) {
       near.destroy();
@@ -67,16 +76,14 @@ export async function startBalancer(): Promise<Balancer> {
 
   async function ask(backend: Backend): Promise<void> {
     while (!isStopped) {
-      const answer = await fetch(backend.readyUrl, {
-        headers: { authorization: `Bearer ${backend.token}` },
-        signal: AbortSignal.timeout(askMs),
-      }).catch(() => undefined);
+      const signal = AbortSignal.timeout(askMs);
+      const answer = await fetch(backend.readyUrl, { headers: { authorization: `Bearer ${backend.token}` }, signal }).catch(
+        () => undefined,
+      );
       await answer?.text().catch(() => "");
-      if (answer?.status === 200) ready.add(backend);
-      else {
-        ready.delete(backend);
-        for (const socket of open.get(backend) ?? []) socket.destroy();
-      }
+      const state = answer?.status === 200 ? "ready" : answer === undefined && signal.aborted ? "late" : "away";
+      states.set(backend, state);
+      if (state !== "ready") for (const socket of open.get(backend) ?? []) socket.destroy();
       await new Promise((resolve) => setTimeout(resolve, askEveryMs));
     }
   }

@@ -3,7 +3,7 @@ import { isOver } from "../../reconciler/cli/dev/gitlab-client.js";
 import type { Pushed } from "../../reconciler/cli/dev/push-folder.js";
 import { until } from "../e2e/until.fixture.js";
 import { type DrillLeftovers, type DrillWorld, startDrillWorld } from "./drill-world.fixture.js";
-import { type HookStream, refusals, startHooks } from "./hook-stream.fixture.js";
+import { type HookStream, isTaken, type Refusal, refusals, startHooks } from "./hook-stream.fixture.js";
 import type { ReplicaProcess } from "./replica-process.fixture.js";
 import type { FailOver } from "./sentinel.fixture.js";
 
@@ -40,8 +40,9 @@ export interface DrillReport {
   readonly handOversMs: readonly number[];
   /** From each death of a master of Redis until Sentinel told of another, until webhooks were taken again for good, and until a replica led on it. */
   readonly failOversMs: readonly { readonly redis: number; readonly hooks: number; readonly leader: number }[];
-  /** Outside of failovers: how many webhooks were refused, of all that were posted, and for how long at most one after the other was. */
-  readonly otherwise: { readonly posted: number; readonly refused: number; readonly mostMs: number };
+  /** How many webhooks were posted, and the refusals outside of failovers: since which step, how many in a row, for how long, and with what answers. */
+  readonly posted: number;
+  readonly otherRefusals: readonly (Pick<Refusal, "hooks" | "answers"> & { readonly since: string; readonly ms: number })[];
   readonly tookMs: number;
 }
 
@@ -110,6 +111,7 @@ class Drill {
   readonly takeoversMs: number[] = [];
   readonly handOversMs: number[] = [];
   private readonly failOvers: SeenFailOver[] = [];
+  private readonly begun: { readonly kind: string; readonly at: number }[] = [];
 
   constructor(
     private readonly world: DrillWorld,
@@ -133,6 +135,7 @@ class Drill {
   }
 
   async take(step: DrillStep): Promise<void> {
+    this.begun.push({ kind: step.kind, at: performance.now() });
     switch (step.kind) {
       case "kill-leader": {
         const leader = await this.leader();
@@ -164,14 +167,14 @@ class Drill {
         const failOver = await redis.failOver();
         const leads = this.leader(undefined, before).then(() => performance.now());
         const [ledAt] = await Promise.all([leads, redis.mend()]);
-        await until("webhooks are taken", () => this.hooks.posted().some(({ at, taken }) => taken && at > failOver.toldAt));
+        await until("webhooks are taken", () => this.hooks.posted().some((hook) => isTaken(hook) && hook.at > failOver.toldAt));
         this.failOvers.push({ ...failOver, ledAt, overAt: performance.now() });
       }
     }
   }
 
   /** For how long webhooks were refused, since all replicas were up. */
-  refused(upAt: number): Pick<DrillReport, "failOversMs" | "otherwise"> {
+  refused(upAt: number): Pick<DrillReport, "failOversMs" | "posted" | "otherRefusals"> {
     const posted = this.hooks.posted().filter(({ at }) => at > upAt);
     const all = refusals(posted);
     const during = ({ killedAt, overAt }: SeenFailOver) => all.filter(({ from, to }) => to > killedAt && from < overAt);
@@ -181,9 +184,11 @@ class Drill {
     });
     const accounted = new Set(this.failOvers.flatMap(during));
     const others = all.filter((refusal) => !accounted.has(refusal));
-    const refused = others.reduce((sum, { hooks }) => sum + hooks, 0);
-    const mostMs = Math.max(0, ...others.map(({ from, to }) => to - from));
-    return { failOversMs, otherwise: { posted: posted.length, refused, mostMs } };
+    const otherRefusals = others.map(({ from, to, hooks, answers }) => {
+      const since = this.begun.findLast(({ at }) => at <= from)?.kind ?? "the start";
+      return { since, hooks, ms: to - from, answers };
+    });
+    return { failOversMs, posted: posted.length, otherRefusals };
   }
 
   private async endWell(replica: ReplicaProcess): Promise<void> {
