@@ -114,9 +114,10 @@ describe("polling", () => {
     expect(hints.map(({ key }) => key)).toEqual(["forge/7/1"]);
   });
 
-  it("says nothing about projects that were not read", async () => {
+  it("takes no job for gone whose project was not read, and has that read", async () => {
     const activeJobs = async () => ({ jobs: [], projectIds: [], unread: [] });
-    expect((await carryOut({ kind: "poll", connection: "forge" }, { activeJobs }, [job(aJob())])).hints).toEqual([]);
+    const { hints } = await carryOut({ kind: "poll", connection: "forge" }, { activeJobs }, [job(aJob())]);
+    expect(hints.map(({ key }) => key)).toEqual(["forge/7/all"]);
   });
 });
 

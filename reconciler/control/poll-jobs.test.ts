@@ -46,6 +46,10 @@ async function aLeader() {
   return {
     soft,
     hint,
+    pass(ms: number) {
+      clock.after(ms, () => {});
+      clock.fireNext(Number.POSITIVE_INFINITY);
+    },
     found: () => found,
     hints: () => store.list("hint").map(({ key }) => key),
     jobs: () => store.list("job").map(({ value: job }) => job.jobId),
@@ -139,4 +143,17 @@ it("tells of projects that cannot be read, until they can", async () => {
   expect(leader.unread()).toBe("not all jobs are known of 1 of its projects: 9 (GitLab answered 403)");
   await leader.poll(all, { projectIds: [7, 8, 9] });
   expect(leader.unread()).toBeUndefined();
+});
+
+it("reads a project with active jobs by itself that a poll of the scope does not come to: at once, and then when that has lasted", async () => {
+  const leader = await aLeader();
+  await leader.know(aJob());
+  await leader.poll(all, { projectIds: [8] });
+  expect(leader.hints()).toEqual(["forge/7/all"]);
+  await leader.poll(one, { jobs: [told({})] });
+  await leader.poll(all, { projectIds: [8] });
+  expect(leader.hints()).toEqual([]);
+  leader.pass(600_000);
+  await leader.poll(all, { projectIds: [8] });
+  expect(leader.hints()).toEqual(["forge/7/all"]);
 });

@@ -11,7 +11,7 @@ type Poll = Extract<Effect, { kind: "poll" }>;
 
 /** A webhook may be so late without being lost. */
 const lateHookMs = 5_000;
-/** A project that polls do not come to for so long is not in the scope any more, or the scope is large: it is read by itself. */
+/** A project that polls still do not come to after so long is not in the scope any more, or the scope is large: it is read by itself again. */
 const missedForMs = 600_000;
 /** How often hints that were answered are removed together, when others are given meanwhile. */
 const tries = 4;

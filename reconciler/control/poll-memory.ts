@@ -62,16 +62,17 @@ export class PollMemory {
   }
 
   /**
-   * A poll of the scope named neither these projects nor why not, though their jobs are active as far as is known; gives
-   * those of which that is so for `forMs`, once.
+   * A poll of the scope named neither these projects nor why not, though their jobs are active as far as is known; gives those
+   * that were never read by themselves, which may only not be known yet, and others once for each `forMs` of which that is so.
    */
   missedFor(connection: string, projectIds: Iterable<number>, at: number, forMs: number): readonly number[] {
     const before = this.missed.get(connection);
     const since = new Map([...projectIds].map((projectId) => [projectId, before?.get(projectId) ?? at]));
-    const long = [...since].flatMap(([projectId, from]) => (at - from >= forMs ? [projectId] : []));
-    for (const projectId of long) since.set(projectId, at);
+    const read = this.projectsPolledAt(connection);
+    const due = [...since].flatMap(([projectId, from]) => (at - from >= forMs || !read.has(projectId) ? [projectId] : []));
+    for (const projectId of due) since.set(projectId, at);
     this.missed.set(connection, since);
-    return long;
+    return due;
   }
 
   /** The clock was set back: times that are yet to come say nothing. */
