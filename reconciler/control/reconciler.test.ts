@@ -39,7 +39,7 @@ describe("one job", () => {
     await world.run(30_000);
     const job = world.forge.push(["vm"], 500, "success");
     await world.run(600);
-    world.forge.cancel(job);
+    world.forge.cancel(job, false);
     await world.run(2_000);
     world.forge.push(["vm"], 500, "success");
     await end(world);

@@ -144,9 +144,10 @@ export class ForgeWorkings {
     return runnerId;
   }
 
-  cancel(job: SimulatedJob): void {
+  /** Its user cancels it. When the service is about to do so as well, neither can tell whose cancellation came first. */
+  cancel(job: SimulatedJob, isAskedFor: boolean): void {
     if (isFinished(job.status)) return;
-    job.cancelledFor ??= "its-user";
+    job.cancelledFor ??= isAskedFor ? "its-service" : "its-user";
     this.become(job, "canceled");
   }
 
