@@ -37,7 +37,7 @@ function take(step: Step, world: World): void {
   switch (step.kind) {
     case "push": {
       const job = forge.push(step.tags, step.durationMs, step.outcome, undefined, step.origin);
-      const isAskedFor = () => world.store.get("job", jobKey({ connection: "forge", ...job }))?.value.vmLoss?.cancelAskedAt !== undefined;
+      const isAskedFor = () => world.store.get("job", jobKey({ connection: "forge", ...job }))?.value.vmLoss !== undefined;
       if (step.cancelAfterMs !== undefined) clock.after(step.cancelAfterMs, () => forge.cancel(job, isAskedFor()));
       return;
     }
