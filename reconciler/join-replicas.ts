@@ -20,7 +20,7 @@ export interface JoinReplicasOptions {
   readonly guest: Guest;
   readonly metrics: MetricsRecorder;
   /** How the other replicas reach this one's admin API. */
-  readonly adminUrl: () => string;
+  readonly adminUrl: string;
   /** The loop of this process, once it has begun. */
   readonly loop: () => Reconciler | undefined;
 }
@@ -47,7 +47,7 @@ export function joinReplicas(options: JoinReplicasOptions): Replicas {
   };
   const board = createReplicaBoard({
     ...{ store, clock, key, name, heard: guest.heard },
-    news: () => ({ startedAt, version, adminUrl: options.adminUrl(), ...epoch() }),
+    news: () => ({ startedAt, version, adminUrl: options.adminUrl, ...epoch() }),
     onPollWanted: (connection) => loop()?.pollSoon(connection),
   });
   const relay = createLeaderRelay({

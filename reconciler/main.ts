@@ -146,7 +146,7 @@ async function build({ service, clock, random, logger, shutdown, resolveSecret }
   const settings = controlSettings(service, random);
   const replicas = joinReplicas({
     ...{ store, clock, key, name: settings.holder, guest, metrics },
-    adminUrl: () => listeners.admin.url ?? adminAddress.url,
+    adminUrl: listeners.admin.url ?? adminAddress.url,
     loop: () => reconciler,
   });
   const { board, relay, standing } = replicas;

@@ -112,7 +112,7 @@ describe("when the store is lost", () => {
     expect(left(world, machines.unclaimed)).toBe(4);
     expect(slowRunners.every(({ runnerId, paused }) => world.forge.runners.has(runnerId) && !paused)).toBe(true);
     expect(left(world, machines.parked)).toBe(0);
-    await world.declareAgain();
+    await world.people.declareAgain();
     await world.run(2 * minute);
     expect(left(world, machines.unclaimed)).toBe(0);
     expect(slowRunners.some(({ runnerId }) => world.forge.runners.has(runnerId))).toBe(false);

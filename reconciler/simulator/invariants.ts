@@ -1,4 +1,4 @@
-import { isFinished, jobKey } from "../model/job.js";
+import { isFinished } from "../model/job.js";
 import { namespaceOf } from "../model/mark.js";
 import { isLeaving } from "../model/microvm.js";
 import { Draft } from "../plan/draft.js";
@@ -52,7 +52,7 @@ export function checkAtEnd(world: World): void {
   const { store, hosts, forge, violate } = bound(world);
   for (const job of forge.jobs.values()) {
     if (!isFinished(job.status)) violate(`I7: job ${job.jobId} is still ${job.status}`);
-    const record = store.get("job", jobKey({ connection: "forge", ...job }))?.value;
+    const record = world.recordOf(job);
     if (record !== undefined && record.status !== job.status)
       violate(`I7: job ${job.jobId} is ${job.status} and recorded as ${record.status}`);
     if (job.status === "failed" && job.outcome === "success" && !world.guests.lost.has(job.jobId) && !isGivenUp(world, job.jobId))
@@ -91,10 +91,7 @@ export function isQuiet(world: World): boolean {
   if (presences.length !== lasting || presences.some(({ value }) => value.state !== "present")) return false;
   if (store.count("identity") > 0 || store.count("hint") > 0 || store.count("guestReport") !== warm) return false;
   if (store.count("deadLetter") > 0) return false;
-  const recorded = (job: Parameters<typeof jobKey>[0]) => store.get("job", jobKey(job))?.value.status;
-  return [...forge.jobs.values()].every(
-    (job) => isFinished(job.status) && [job.status, undefined].includes(recorded({ ...job, connection: "forge" })),
-  );
+  return [...forge.jobs.values()].every((job) => isFinished(job.status) && [job.status, undefined].includes(world.recordOf(job)?.status));
 }
 
 /** How many microVMs there are to be in this minute when nothing is in use. */

@@ -1,5 +1,4 @@
 import { sharedStoreLease } from "../control/lease-times.js";
-import { jobKey } from "../model/job.js";
 import { checkAlways, checkAtEnd, isQuiet } from "./invariants.js";
 import type { Script, Step } from "./script.js";
 import { World } from "./world.js";
@@ -37,8 +36,8 @@ function take(step: Step, world: World): void {
   switch (step.kind) {
     case "push": {
       const job = forge.push(step.tags, step.durationMs, step.outcome, undefined, step.origin);
-      const isAskedFor = () => world.store.get("job", jobKey({ connection: "forge", ...job }))?.value.vmLoss !== undefined;
-      if (step.cancelAfterMs !== undefined) clock.after(step.cancelAfterMs, () => forge.cancel(job, isAskedFor()));
+      const cancel = () => forge.cancel(job, world.recordOf(job)?.vmLoss !== undefined);
+      if (step.cancelAfterMs !== undefined) clock.after(step.cancelAfterMs, cancel);
       return;
     }
     case "cutOffHost":

@@ -5,17 +5,18 @@ import type { Connection } from "../model/connection.js";
 import { hintKey, type Operation, operationKey } from "../model/front-door.js";
 import type { Host } from "../model/host.js";
 import type { Image } from "../model/image.js";
+import { type Job, jobKey } from "../model/job.js";
 import type { Pool } from "../model/pool.js";
 import type { Plan } from "../plan/draft.js";
 import { plan } from "../plan/plan.js";
 import type { Snapshot } from "../plan/snapshot.js";
-import type { Store, Write } from "../store/port.js";
+import type { Store } from "../store/port.js";
 import { type Crossing, type Fate, kill, tell } from "./boundary.js";
-import { declaredWrites } from "./declared.js";
 import { calm, type Dials, FaultBoard } from "./dials.js";
 import { Diary } from "./diary.js";
 import { simulatedConnection, simulatedImage } from "./fleet.js";
 import type { SimulatedJob } from "./forge-workings.js";
+import { People } from "./people.js";
 import { SeededRandom } from "./seeded-random.js";
 import { type ServiceProcess, startProcess } from "./service-process.js";
 import { SimulatedForge } from "./simulated-forge.js";
@@ -33,6 +34,7 @@ export class World {
   readonly hosts: SimulatedHosts;
   readonly forge: SimulatedForge;
   readonly guests: SimulatedGuests;
+  readonly people: People;
   /** What went wrong, found by the invariants. */
   readonly violations: string[] = [];
   /** The microVMs that were told to go. */
@@ -55,7 +57,6 @@ export class World {
   private readonly diary: Diary;
   private processes: ServiceProcess[] = [];
   private started = 0;
-  private declared: readonly Write[] = [];
   private stores = 0;
   private activity = 0;
   /** How far the service's clock is ahead of the world's. */
@@ -76,6 +77,7 @@ export class World {
     this.random = SeededRandom.named(seed, "world");
     this.faults = new FaultBoard(seed, dials);
     this.current = this.openStore();
+    this.people = new People(() => this.current, this.clock);
     const changed = () => {
       this.activity += 1;
     };
@@ -103,6 +105,11 @@ export class World {
     return this.current;
   }
 
+  /** What is written down of a job of the forge. */
+  recordOf(job: SimulatedJob): Job | undefined {
+    return this.store.get("job", jobKey({ connection: "forge", ...job }))?.value;
+  }
+
   get dials(): Dials {
     return this.faults.dials;
   }
@@ -118,8 +125,7 @@ export class World {
     connection = simulatedConnection(),
     images: readonly Image[] = [simulatedImage()],
   ): Promise<void> {
-    this.declared = declaredWrites({ hosts, pools, images, connections: [connection] }, beginAt);
-    await this.put(this.declared);
+    await this.people.declare({ hosts, pools, images, connections: [connection] }, beginAt);
     // It was declared long before anything fails over.
     await this.store.settled();
   }
@@ -208,12 +214,12 @@ export class World {
     const deadline = deadlineAt === undefined ? {} : { deadlineAt };
     const value: Operation = { subject, operation, by: "a test", at: this.now(), ...deadline };
     this.note(`${operation} of ${host}`);
-    void this.put([{ kind: "operation", key: operationKey(value), value, expect: "any" }]);
+    void this.people.write([{ kind: "operation", key: operationKey(value), value, expect: "any" }]);
   }
 
   undo(): void {
     const writes = this.store.list("operation").map(({ key }) => ({ kind: "operation", key, value: null, expect: "any" }) as const);
-    if (writes.length > 0) void this.put(writes);
+    void this.people.write(writes);
   }
 
   /** People ask for all that was set aside to be tried again. */
@@ -222,7 +228,7 @@ export class World {
     const writes = this.store
       .list("deadLetter")
       .map(({ key, value }) => ({ kind: "deadLetter", key, value: { ...value, asked }, expect: "any" }) as const);
-    if (writes.length > 0) void this.put(writes);
+    void this.people.write(writes);
   }
 
   /** The leading process is gone from one moment to the next; what it had sent arrives all the same. */
@@ -268,14 +274,14 @@ export class World {
   }
 
   /** Everything that the processes wrote down is gone, and they with it; people declare again what they had declared, or some of it. */
-  async loseStore(isDeclared: (kind: string, name: string) => boolean = () => true): Promise<void> {
+  async loseStore(isDeclared?: (kind: string, name: string) => boolean): Promise<void> {
     for (const { life } of this.alive()) kill(life);
     this.note("the store is lost");
     this.lostStoreAt = this.clock.now();
     this.known.clear();
     this.current = this.openStore();
     this.guests.forgetClaims();
-    await this.put(this.declared.filter(({ kind, key }) => isDeclared(kind, key)));
+    await this.people.declareAgain(isDeclared);
     this.start();
   }
 
@@ -290,13 +296,7 @@ export class World {
     this.left.clear();
     this.known.clear();
     this.guests.forgetClaims();
-    const missing = this.declared.filter(({ kind, key }) => this.store.get(kind, key) === undefined);
-    if (missing.length > 0) void this.put(missing);
-  }
-
-  /** People declare all of it again. */
-  async declareAgain(): Promise<void> {
-    await this.put(this.declared);
+    void this.people.declareAgain((kind, name) => this.store.get(kind, name) === undefined);
   }
 
   /** Goes on until `done` says so after some event, or until a time; the invariants are checked after each event. */
@@ -371,18 +371,6 @@ export class World {
       this.activity += 1;
     });
     return store;
-  }
-
-  /** What people write: they try until it is written. */
-  private async put(writes: readonly Write[]): Promise<void> {
-    for (;;) {
-      try {
-        await this.store.commit({ writes });
-        return;
-      } catch {
-        await this.clock.sleep(1_000);
-      }
-    }
   }
 
   /** A webhook is told once: when nobody takes it, it is gone. */
